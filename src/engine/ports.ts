@@ -1,0 +1,99 @@
+// What the engine asks of the world: stores that hold targets, and runners that carry out recipes. Knows none that exist.
+import type { Result } from "../core/failure.js";
+import type { Recipe, Step } from "../core/rule.js";
+import type { Digest, Fact, RunFacts, Trace } from "../core/trace.js";
+
+/** How far a running recipe is. `done` and `total` are in `unit`; without a total the end is not known. */
+export interface Progress {
+  readonly phase: string;
+  readonly done: number;
+  readonly total?: number;
+  readonly unit: "bytes" | "rows";
+}
+
+/** Where a recipe puts what it makes. Nothing is visible to others until the store has published it. */
+export type Stage =
+  | {
+      readonly kind: "files";
+      /** One temporary path an output, in order, relative to the root. Nothing is there yet. */
+      readonly paths: readonly string[];
+    }
+  | { readonly kind: "table"; readonly writer: TableWriter };
+
+/** A column as Postgres sees it. `type` is a type name that Postgres accepts, as `bigint` or `numeric(10,2)`. */
+export interface TableColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Takes the rows of one table or partition, out of sight, inside the transaction that will publish them. */
+export interface TableWriter {
+  /**
+   * Makes room for rows of these columns, merged with the columns that the table already has.
+   * Answers the columns to send, in order, with the types to send them as; a type may be wider than asked for.
+   */
+  open(columns: readonly TableColumn[]): Promise<Result<readonly TableColumn[]>>;
+  /**
+   * Sends bytes in the format of `COPY … WITH (FORMAT binary)`, header and trailer included, with backpressure.
+   * Answers the number of rows that the server took.
+   */
+  copy(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<number>>;
+}
+
+/** All that a runner is given for one run of one recipe. */
+export interface Job {
+  readonly step: Step;
+  /** The recipe's inputs that are files, as paths relative to the root, which is the current directory. */
+  readonly inputs: readonly string[];
+  readonly stage: Stage;
+  /** The record of the last success if its output is still in place, for conditional requests. */
+  readonly previous: Trace | undefined;
+  /** Aborts when the user interrupts; a runner then stops soon and answers `interrupted`. */
+  readonly signal: AbortSignal;
+  /** Text for the target's log, shown when the recipe fails. */
+  readonly log: (text: string) => void;
+  readonly progress: (progress: Progress) => void;
+}
+
+/** How a recipe ended well. */
+export type Outcome =
+  | {
+      readonly kind: "made";
+      readonly facts: RunFacts;
+      /** Digests of the outputs where the runner knows them already, so that nobody has to read the files again. */
+      readonly digests?: readonly Digest[];
+    }
+  /** What is published already is still right (the server said "not modified"): nothing was staged. */
+  | { readonly kind: "unchanged"; readonly facts: RunFacts };
+
+/** Carries out recipes of one kind. */
+export type Runner<R extends Recipe> = (recipe: R, job: Job) => Promise<Result<Outcome>>;
+
+/** One runner for each kind of recipe, loaded when first needed. */
+export type Runners = { readonly [K in Recipe["kind"]]: () => Promise<Runner<Extract<Recipe, { kind: K }>>> };
+
+/** What the engine knows of an attempt when it asks for a stage. */
+export interface Attempt {
+  readonly id: string;
+  readonly step: Step;
+  readonly recipe: Readonly<Record<string, string>>;
+  readonly inputs: Trace["inputs"];
+  readonly startedAt: string;
+  /** Built although fresh: a store must not answer `already`. */
+  readonly forced: boolean;
+}
+
+/** A kind of place where targets live, and where their records live with them. */
+export interface Store {
+  /** What is there now, one fact a name, in order. Reads content only where nothing cheaper answers. */
+  observe(names: readonly string[]): Promise<Result<readonly Fact[]>>;
+  /** The record of the last success of the steps, in order. */
+  traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>>;
+  /** Prepares a place to write. `already`: another process has just published the same. */
+  stage(attempt: Attempt): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>>;
+  /** Makes what is staged visible and records it, whole or not at all. Answers the record. */
+  publish(attempt: Attempt, stage: Stage, outcome: Outcome, durationMs: number): Promise<Result<Trace>>;
+  /** Leaves nothing of a stage behind. */
+  discard(attempt: Attempt, stage: Stage): Promise<void>;
+  close(): Promise<void>;
+}
