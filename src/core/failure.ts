@@ -8,12 +8,24 @@ export interface Place {
 }
 
 /** Either a value or the reason why there is none. Bugs are thrown, never returned. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure };
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: Failure };
 
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
-export const fail = (error: Failure): { readonly ok: false; readonly error: Failure } => ({ ok: false, error });
+export const fail = (error: Failure): { readonly ok: false; readonly error: Failure } => ({
+  ok: false,
+  error,
+});
 
-export type Failure = UsageFailure | DatafileFailure | RuleFailure | DownloadFailure | DataFailure | PostgresFailure | RecipeFailure;
+export type Failure =
+  | UsageFailure
+  | DatafileFailure
+  | RuleFailure
+  | DownloadFailure
+  | DataFailure
+  | PostgresFailure
+  | RecipeFailure;
 
 /** The command line asks for something that cannot be. */
 export type UsageFailure =
@@ -22,20 +34,55 @@ export type UsageFailure =
 
 /** The Datafile could not be read or evaluated. */
 export type DatafileFailure =
-  | { readonly reason: "no-datafile"; readonly directory: string; readonly looked: readonly string[]; readonly above?: string }
-  | { readonly reason: "datafile-syntax"; readonly at: Place; readonly message: string; readonly lineText?: string }
-  | { readonly reason: "datafile-import"; readonly at?: Place; readonly specifier: string; readonly message: string }
-  | { readonly reason: "datafile-threw"; readonly at?: Place; readonly message: string; readonly lineText?: string }
+  | {
+      readonly reason: "no-datafile";
+      readonly directory: string;
+      readonly looked: readonly string[];
+      readonly above?: string;
+    }
+  | {
+      readonly reason: "datafile-syntax";
+      readonly at: Place;
+      readonly message: string;
+      readonly lineText?: string;
+    }
+  | {
+      readonly reason: "datafile-import";
+      readonly at?: Place;
+      readonly specifier: string;
+      readonly message: string;
+    }
+  | {
+      readonly reason: "datafile-threw";
+      readonly at?: Place;
+      readonly message: string;
+      readonly lineText?: string;
+    }
   | { readonly reason: "nothing-to-build"; readonly file: string; readonly goals: readonly string[] };
 
 /** The rules contradict one another, or do not reach what is asked for. */
 export type RuleFailure =
   | { readonly reason: "bad-pattern"; readonly pattern: string; readonly problem: string; readonly at: Place }
   | { readonly reason: "bad-rule"; readonly problem: string; readonly at: Place; readonly help?: string }
-  | { readonly reason: "unbound-wildcard"; readonly wildcard: string; readonly where: string; readonly target: string; readonly at: Place }
+  | {
+      readonly reason: "unbound-wildcard";
+      readonly wildcard: string;
+      readonly where: string;
+      readonly target: string;
+      readonly at: Place;
+    }
   | { readonly reason: "outside-root"; readonly path: string; readonly at?: Place }
-  | { readonly reason: "two-producers"; readonly output: string; readonly first: Place; readonly second: Place }
-  | { readonly reason: "ambiguous"; readonly target: string; readonly rules: readonly { readonly pattern: string; readonly at: Place }[] }
+  | {
+      readonly reason: "two-producers";
+      readonly output: string;
+      readonly first: Place;
+      readonly second: Place;
+    }
+  | {
+      readonly reason: "ambiguous";
+      readonly target: string;
+      readonly rules: readonly { readonly pattern: string; readonly at: Place }[];
+    }
   | { readonly reason: "cycle"; readonly path: readonly string[]; readonly at: Place }
   | {
       /** No rule makes it and it is not on disk. `neededBy` is absent when the command line asked for it. */
@@ -45,25 +92,75 @@ export type RuleFailure =
       readonly at?: Place;
       readonly suggestions: readonly string[];
       /** Set when a pattern would fit but for one value outside its domain. */
-      readonly outsideDomain?: { readonly wildcard: string; readonly value: string; readonly domain: readonly string[]; readonly at: Place };
+      readonly outsideDomain?: {
+        readonly wildcard: string;
+        readonly value: string;
+        readonly domain: readonly string[];
+        readonly at: Place;
+      };
     };
 
 /** A download did not bring the bytes it should. URLs here are already free of secrets. */
 export type DownloadFailure =
   | { readonly reason: "unsupported-url"; readonly url: string }
   | { readonly reason: "source-missing"; readonly path: string; readonly url: string }
-  | { readonly reason: "download-status"; readonly url: string; readonly status: number; readonly statusText: string; readonly attempts: number }
-  | { readonly reason: "download-network"; readonly url: string; readonly message: string; readonly attempts: number }
+  | {
+      readonly reason: "download-status";
+      readonly url: string;
+      readonly status: number;
+      readonly statusText: string;
+      readonly attempts: number;
+    }
+  | {
+      readonly reason: "download-network";
+      readonly url: string;
+      readonly message: string;
+      readonly attempts: number;
+    }
   | { readonly reason: "download-redirects"; readonly url: string; readonly hops: number }
-  | { readonly reason: "download-incomplete"; readonly url: string; readonly expectedBytes: number; readonly receivedBytes: number }
-  | { readonly reason: "download-not-data"; readonly url: string; readonly expected: string; readonly found: string; readonly head: string }
-  | { readonly reason: "digest-mismatch"; readonly url: string; readonly expected: string; readonly found: string };
+  | {
+      /** `problem` as `from https to http`. */
+      readonly reason: "download-redirect-refused";
+      readonly url: string;
+      readonly to: string;
+      readonly problem: string;
+    }
+  | {
+      readonly reason: "download-incomplete";
+      readonly url: string;
+      readonly expectedBytes: number;
+      readonly receivedBytes: number;
+    }
+  | {
+      readonly reason: "download-not-data";
+      readonly url: string;
+      readonly expected: string;
+      readonly found: string;
+      readonly head: string;
+    }
+  | {
+      readonly reason: "digest-mismatch";
+      readonly url: string;
+      readonly expected: string;
+      readonly found: string;
+    };
 
 /** A data file does not hold what it should. `line` counts physical lines from 1, the header included. */
 export type DataFailure =
-  | { readonly reason: "not-that-format"; readonly file: string; readonly expected: string; readonly found: string }
+  | {
+      readonly reason: "not-that-format";
+      readonly file: string;
+      readonly expected: string;
+      readonly found: string;
+    }
   | { readonly reason: "empty-file"; readonly file: string; readonly expected: string }
-  | { readonly reason: "bad-row"; readonly file: string; readonly line?: number; readonly text?: string; readonly problem: string }
+  | {
+      readonly reason: "bad-row";
+      readonly file: string;
+      readonly line?: number;
+      readonly text?: string;
+      readonly problem: string;
+    }
   | {
       readonly reason: "bad-value";
       readonly file: string;
@@ -73,27 +170,77 @@ export type DataFailure =
       readonly type: string;
       readonly problem?: string;
     }
-  | { readonly reason: "unknown-column"; readonly file: string; readonly column: string; readonly known: readonly string[] }
+  | {
+      readonly reason: "unknown-column";
+      readonly file: string;
+      readonly column: string;
+      readonly known: readonly string[];
+    }
   | { readonly reason: "duplicate-column"; readonly file: string; readonly column: string }
-  | { readonly reason: "unsupported-type"; readonly file: string; readonly column: string; readonly type: string; readonly help?: string }
+  | {
+      readonly reason: "unsupported-type";
+      readonly file: string;
+      readonly column: string;
+      readonly type: string;
+      readonly help?: string;
+    }
   | { readonly reason: "data-engine"; readonly file: string; readonly message: string };
 
 /** Postgres is not there, refuses, or does not fit. `server` never holds a password. */
 export type PostgresFailure =
-  | { readonly reason: "postgres-unreachable"; readonly server: string; readonly code: string; readonly message: string }
-  | { readonly reason: "postgres-refused"; readonly server: string; readonly user: string; readonly database: string; readonly code: string; readonly message: string }
+  | {
+      readonly reason: "postgres-unreachable";
+      readonly server: string;
+      readonly code: string;
+      readonly message: string;
+    }
+  | {
+      readonly reason: "postgres-refused";
+      readonly server: string;
+      readonly user: string;
+      readonly database: string;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly reason: "postgres-lost"; readonly server: string; readonly message: string }
-  | { readonly reason: "postgres-error"; readonly code: string; readonly message: string; readonly detail?: string; readonly hint?: string; readonly doing: string }
+  | {
+      readonly reason: "postgres-error";
+      readonly code: string;
+      readonly message: string;
+      readonly detail?: string;
+      readonly hint?: string;
+      readonly doing: string;
+    }
   | { readonly reason: "embedded-unavailable"; readonly problem: string; readonly help: string }
   | { readonly reason: "ledger-newer"; readonly found: number; readonly known: number }
-  | { readonly reason: "table-shape"; readonly table: string; readonly differences: readonly string[]; readonly help: string }
-  | { readonly reason: "partition-column-taken"; readonly table: string; readonly column: string; readonly file: string }
+  | {
+      readonly reason: "table-shape";
+      readonly table: string;
+      readonly differences: readonly string[];
+      readonly help: string;
+    }
+  | {
+      readonly reason: "partition-column-taken";
+      readonly table: string;
+      readonly column: string;
+      readonly file: string;
+    }
   | { readonly reason: "lock-timeout"; readonly target: string; readonly waitedMs: number }
-  | { readonly reason: "rows-lost"; readonly table: string; readonly expected: number; readonly found: number };
+  | {
+      readonly reason: "rows-lost";
+      readonly table: string;
+      readonly expected: number;
+      readonly found: number;
+    };
 
 /** A recipe did not do its work. */
 export type RecipeFailure =
-  | { readonly reason: "exit"; readonly command: string; readonly code: number | null; readonly signal: string | null }
+  | {
+      readonly reason: "exit";
+      readonly command: string;
+      readonly code: number | null;
+      readonly signal: string | null;
+    }
   | { readonly reason: "cannot-run"; readonly command: string; readonly message: string }
   | { readonly reason: "threw"; readonly message: string; readonly at?: Place; readonly stack?: string }
   | { readonly reason: "output-missing"; readonly output: string }

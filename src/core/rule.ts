@@ -1,6 +1,7 @@
 // What a Datafile declares: rules with their patterns, domains and recipes, and the steps they become. Knows nothing of files, databases or order.
-import type { Domain, Pattern } from "./pattern.js";
+
 import type { Place, Result } from "./failure.js";
+import type { Domain, Pattern } from "./pattern.js";
 
 /** The values of a target's wildcards, by name. */
 export type Binding = Readonly<Record<string, string>>;
@@ -63,7 +64,10 @@ export interface Command {
 export interface ShellRecipe {
   readonly kind: "sh";
   /** Pure: rendered once with the final paths for the fingerprint, once with the temporary ones to run. */
-  readonly render: (paths: { readonly inputs: readonly string[]; readonly outputs: readonly string[] }) => Result<Command>;
+  readonly render: (paths: {
+    readonly inputs: readonly string[];
+    readonly outputs: readonly string[];
+  }) => Result<Command>;
 }
 
 /** What a function recipe is given besides `params`, which the Datafile's side fills in. Paths are relative to the root. */

@@ -28,7 +28,8 @@ export function parseTarget(text: string, at?: Place): Result<Target> {
 
 function parseFile(text: string, at?: Place): Result<Target> {
   const name = normalisePath(text);
-  if (name === undefined || name === "") return fail({ reason: "outside-root", path: text, ...(at && { at }) });
+  if (name === undefined || name === "")
+    return fail({ reason: "outside-root", path: text, ...(at && { at }) });
   return ok({ kind: "file", name });
 }
 
@@ -42,7 +43,11 @@ function parseTable(text: string, at?: Place): Result<Target> {
   const table = dot < 0 ? qualified : qualified.slice(dot + 1);
   if (table === "" || schema === "" || partition === "" || table.includes(".")) {
     const problem = "a table is `table:NAME`, `table:SCHEMA.NAME` or `table:NAME/PARTITION`, no part empty";
-    return fail(at ? { reason: "bad-pattern", pattern: text, problem, at } : { reason: "usage", message: `\`${text}\`: ${problem}` });
+    return fail(
+      at
+        ? { reason: "bad-pattern", pattern: text, problem, at }
+        : { reason: "usage", message: `\`${text}\`: ${problem}` },
+    );
   }
   return ok({ kind: "table", name: text, schema, table, partition });
 }

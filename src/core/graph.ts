@@ -1,0 +1,246 @@
+// From rules and wanted names to the steps that make them, in order. Knows nothing of what exists, of freshness or of running.
+import { fail, ok, type Place, type Result } from "./failure.js";
+import { bindings, fill, literalLength, type Matcher, matcher, type Pattern } from "./pattern.js";
+import type { Binding, InputSpec, Recipe, Rule, Step } from "./rule.js";
+import { similar } from "./similar.js";
+
+/** All rules of a Datafile, checked against one another, ready to be asked who makes what. */
+export interface RuleSet {
+  readonly rules: readonly Rule[];
+  /** The rule and binding that make a name, or nothing. A tie between patterns is a failure. */
+  find(name: string): Result<{ readonly rule: Rule; readonly binding: Binding } | undefined>;
+}
+
+/** Steps with inputs before users, and the names that no rule makes. */
+export interface Graph {
+  readonly steps: readonly Step[];
+  /** Output name → the step that makes it. */
+  readonly makers: ReadonlyMap<string, Step>;
+  /** Name → the first step that reads it, or nothing if the command line asked for it. */
+  readonly sources: ReadonlyMap<string, Step | undefined>;
+}
+
+interface Candidate {
+  readonly rule: Rule;
+  readonly pattern: Pattern;
+  readonly match: Matcher;
+  readonly literal: number;
+}
+
+/** Refuses two explicit producers of one name, and patterns that tie on a name that both declare. */
+export function ruleSet(rules: readonly Rule[]): Result<RuleSet> {
+  const explicit = new Map<string, Rule>();
+  const candidates: Candidate[] = [];
+  for (const rule of rules) {
+    for (const pattern of rule.outputs) {
+      if (pattern.wildcards.length > 0) {
+        candidates.push({
+          rule,
+          pattern,
+          match: matcher(pattern, rule.domains),
+          literal: literalLength(pattern),
+        });
+        continue;
+      }
+      const first = explicit.get(pattern.text);
+      if (first)
+        return fail({ reason: "two-producers", output: pattern.text, first: first.at, second: rule.at });
+      explicit.set(pattern.text, rule);
+    }
+  }
+  candidates.sort((a, b) => b.literal - a.literal);
+  const tie = findTie(candidates);
+  if (tie) return fail(tie);
+  const find: RuleSet["find"] = (name) => {
+    const rule = explicit.get(name);
+    return rule ? ok({ rule, binding: {} }) : findPattern(candidates, name);
+  };
+  return ok({ rules, find });
+}
+
+function findPattern(candidates: readonly Candidate[], name: string): ReturnType<RuleSet["find"]> {
+  let best: { candidate: Candidate; binding: Binding } | undefined;
+  for (const candidate of candidates) {
+    if (best && candidate.literal < best.candidate.literal) break;
+    const binding = candidate.match(name);
+    if (!binding) continue;
+    if (best && best.candidate.rule !== candidate.rule)
+      return fail(ambiguity(name, [best.candidate, candidate]));
+    best ??= { candidate, binding };
+  }
+  return ok(best && { rule: best.candidate.rule, binding: best.binding });
+}
+
+const ambiguity = (target: string, candidates: readonly Candidate[]) =>
+  ({
+    reason: "ambiguous",
+    target,
+    rules: candidates.map(({ pattern, rule }) => ({ pattern: pattern.text, at: rule.at })),
+  }) as const;
+
+/** Only patterns with equally much literal text can tie; of such a pair the one with finite domains is listed against the other. */
+function findTie(candidates: readonly Candidate[]): ReturnType<typeof ambiguity> | undefined {
+  for (const [i, one] of candidates.entries()) {
+    for (const other of candidates.slice(i + 1)) {
+      if (other.literal !== one.literal) break;
+      if (other.rule === one.rule) continue;
+      if (one.pattern.text === other.pattern.text && !isFiniteRule(one.rule) && !isFiniteRule(other.rule))
+        return ambiguity(one.pattern.text, [one, other]);
+      const [listed, against] = isFiniteRule(one.rule) ? [one, other] : [other, one];
+      for (const binding of bindings(listed.pattern.wildcards, listed.rule.domains)) {
+        const name = fill(listed.pattern, binding);
+        if (against.match(name)) return ambiguity(name, [one, other]);
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Whether all targets of a rule can be listed. */
+export const isFiniteRule = (rule: Rule): boolean =>
+  rule.outputs.every((pattern) => pattern.wildcards.every((name) => rule.domains[name] !== undefined));
+
+/** All names that a rule with domains makes, in the order of its domains; of a rule without, nothing. */
+export function* targetsOf(rule: Rule): Generator<string> {
+  if (!isFiniteRule(rule)) return;
+  for (const binding of bindings(rule.outputs[0]?.wildcards ?? [], rule.domains))
+    for (const pattern of rule.outputs) yield fill(pattern, binding);
+}
+
+/** Binds a rule: its names filled in, its recipe made. `localSource` names the file that a recipe reads besides its inputs. */
+function instantiate(rule: Rule, binding: Binding, localSource: LocalSource): Result<Step> {
+  const recipe = rule.bind(binding);
+  if (!recipe.ok) return recipe;
+  const inputs = expandInputs(rule.inputs, binding);
+  const source = localSource(recipe.value);
+  if (source !== undefined) inputs.push(source);
+  const outputs = rule.outputs.map((pattern) => fill(pattern, binding));
+  return ok({
+    id: outputs[0] ?? "",
+    rule,
+    binding,
+    inputs: [...new Set(inputs)],
+    after: expandInputs(rule.after, binding),
+    outputs,
+    recipe: recipe.value,
+  });
+}
+
+/** The name of a file of this machine that a recipe reads without it being declared, as the file of a `file:` URL. */
+export type LocalSource = (recipe: Recipe) => string | undefined;
+
+function expandInputs(specs: readonly InputSpec[], binding: Binding): string[] {
+  return specs.flatMap((spec) => expandInput(spec, binding));
+}
+
+/** The names that one declared input stands for. */
+export function expandInput(spec: InputSpec, binding: Binding): string[] {
+  switch (spec.kind) {
+    case "pattern":
+      return [fill(spec.pattern, binding)];
+    case "rule":
+      return spec.rule.outputs.map((pattern) => fill(pattern, binding));
+    case "selection":
+      return selected(spec, binding);
+  }
+}
+
+function selected({ rule, picks }: Extract<InputSpec, { kind: "selection" }>, binding: Binding): string[] {
+  const narrowed = { ...rule.domains };
+  for (const [name, patterns] of Object.entries(picks))
+    narrowed[name] = { values: patterns.map((pattern) => fill(pattern, binding)) };
+  const all = [...bindings(rule.outputs[0]?.wildcards ?? [], narrowed)];
+  return all.flatMap((values) => rule.outputs.map((pattern) => fill(pattern, values)));
+}
+
+type Visit = { readonly step: Step; readonly needs: readonly string[]; next: number };
+
+/**
+ * Collects the steps that the wanted names need. Depth first with a stack of its own: a chain of 10 000 steps
+ * overflows the call stack of Node.
+ */
+export function graphOf(rules: RuleSet, wanted: readonly string[], localSource: LocalSource): Result<Graph> {
+  const steps: Step[] = [];
+  const makers = new Map<string, Step>();
+  const sources = new Map<string, Step | undefined>();
+  const open = new Map<Step, number>();
+  const stack: Visit[] = [];
+
+  const enter = (name: string, user: Step | undefined): Result<void> => {
+    const known = makers.get(name);
+    if (known) return open.has(known) ? fail(cycle(stack, known)) : ok(undefined);
+    if (sources.has(name)) return ok(undefined);
+    const found = rules.find(name);
+    if (!found.ok) return found;
+    if (!found.value) {
+      sources.set(name, user);
+      return ok(undefined);
+    }
+    const step = instantiate(found.value.rule, found.value.binding, localSource);
+    if (!step.ok) return step;
+    for (const output of step.value.outputs) makers.set(output, step.value);
+    open.set(step.value, stack.length);
+    stack.push({ step: step.value, needs: [...step.value.inputs, ...step.value.after], next: 0 });
+    return ok(undefined);
+  };
+
+  for (const name of wanted) {
+    const entered = enter(name, undefined);
+    if (!entered.ok) return entered;
+    for (let visit = stack.at(-1); visit; visit = stack.at(-1)) {
+      const need = visit.needs[visit.next];
+      visit.next += 1;
+      if (need === undefined) {
+        stack.pop();
+        open.delete(visit.step);
+        steps.push(visit.step);
+        continue;
+      }
+      const deeper = enter(need, visit.step);
+      if (!deeper.ok) return deeper;
+    }
+  }
+  return ok({ steps, makers, sources });
+}
+
+function cycle(stack: readonly Visit[], again: Step) {
+  const from = stack.findIndex(({ step }) => step === again);
+  const path = [...stack.slice(from).map(({ step }) => step.id), again.id];
+  return { reason: "cycle", path, at: again.rule.at } as const;
+}
+
+/** The failure for a name that no rule makes and that is not there, with what could have been meant. */
+export function noRule(
+  rules: RuleSet,
+  target: string,
+  need: { readonly user: Step | undefined; readonly nearby: Iterable<string> },
+) {
+  const known = new Set<string>(need.nearby);
+  for (const rule of rules.rules) {
+    if (rule.name) known.add(rule.name);
+    for (const name of targetsOf(rule)) known.add(name);
+  }
+  const outsideDomain = outside(rules, target);
+  const at: Place | undefined = need.user?.rule.at;
+  return {
+    reason: "no-rule",
+    target,
+    ...(need.user && { neededBy: need.user.id }),
+    ...(at && { at }),
+    ...(outsideDomain && { outsideDomain }),
+    suggestions: outsideDomain ? [] : similar(target, known),
+  } as const;
+}
+
+function outside(rules: RuleSet, target: string) {
+  for (const rule of rules.rules) {
+    for (const pattern of rule.outputs) {
+      const values = pattern.wildcards.length > 0 ? matcher(pattern, {})(target) : undefined;
+      for (const [wildcard, value] of Object.entries(values ?? {})) {
+        const domain = rule.domains[wildcard]?.values;
+        if (domain && !domain.includes(value)) return { wildcard, value, domain, at: rule.at };
+      }
+    }
+  }
+  return undefined;
+}
