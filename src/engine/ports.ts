@@ -48,6 +48,8 @@ export interface Job {
   readonly stage: Stage;
   /** The record of the last success if its output is still in place, for conditional requests. */
   readonly previous: Trace | undefined;
+  /** How many processor threads the recipe may keep busy, at least 1. */
+  readonly threads: number;
   /** Aborts when the user interrupts; a runner then stops soon and answers `interrupted`. */
   readonly signal: AbortSignal;
   /** Text for the target's log, shown when the recipe fails. */

@@ -1,0 +1,89 @@
+// Runs one recipe and publishes its outputs. Knows nothing of the graph, of freshness, or of other steps.
+import { randomBytes } from "node:crypto";
+import type { Emit } from "../core/event.js";
+import { fail, ok, type Result } from "../core/failure.js";
+import type { Recipe } from "../core/rule.js";
+import { isTableName } from "../core/target.js";
+import type { Trace } from "../core/trace.js";
+import type { Judged } from "./judge.js";
+import type { Attempt, Job, Outcome, Runner, Runners, Stage, Store } from "./ports.js";
+
+export interface ExecuteOptions {
+  readonly store: Store;
+  readonly runners: Runners;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly threads: number;
+  readonly forced: boolean;
+}
+
+export interface Executed {
+  readonly trace: Trace;
+  readonly how: "made" | "unchanged" | "already";
+  readonly durationMs: number;
+}
+
+/** Stages, runs, publishes. On any failure nothing of the attempt is left and what was published before stays. */
+export async function execute(judged: Judged, options: ExecuteOptions): Promise<Result<Executed>> {
+  const { step, parts, inputs, verdict } = judged;
+  const { store, emit, signal } = options;
+  const started = performance.now();
+  const attempt: Attempt = {
+    id: randomBytes(8).toString("hex"),
+    step,
+    recipe: parts,
+    inputs,
+    startedAt: new Date().toISOString(),
+    forced: options.forced,
+  };
+  const reasons = verdict.kind === "stale" ? verdict.reasons : [];
+  emit({ event: "running", step: step.id, attempt: attempt.id, reasons });
+  const stage = await store.stage(attempt);
+  const elapsed = () => Math.round(performance.now() - started);
+  if (!stage.ok) return stage;
+  if (stage.value.kind === "already")
+    return ok({ trace: stage.value.trace, how: "already", durationMs: elapsed() });
+
+  let published = false;
+  try {
+    const outcome = await run(judged, stage.value, options);
+    if (!outcome.ok) return outcome;
+    if (signal.aborted) return fail({ reason: "interrupted" });
+    const trace = await store.publish(attempt, stage.value, outcome.value, elapsed());
+    if (!trace.ok) return trace;
+    published = true;
+    return ok({ trace: trace.value, how: outcome.value.kind, durationMs: elapsed() });
+  } finally {
+    if (!published) await store.discard(attempt, stage.value);
+  }
+}
+
+async function run(judged: Judged, stage: Stage, options: ExecuteOptions): Promise<Result<Outcome>> {
+  const { step, trace, verdict } = judged;
+  const { emit, signal, threads } = options;
+  // Conditional requests only make sense while the output is what the record says.
+  const intact =
+    verdict.kind === "stale" &&
+    !verdict.reasons.some(({ why }) => why === "output-missing" || why === "output-edited");
+  const job: Job = {
+    step,
+    inputs: step.inputs.filter((name) => !isTableName(name)),
+    stage,
+    previous: intact && !options.forced ? trace : undefined,
+    threads,
+    signal,
+    log: (text) => emit({ event: "output", step: step.id, text }),
+    progress: (progress) => emit({ event: "progress", step: step.id, ...progress }),
+  };
+  return dispatch(step.recipe, job, options.runners);
+}
+
+/** Hands a recipe to the runner of its kind; the table of runners is typed so that they cannot be mixed up. */
+async function dispatch<K extends Recipe["kind"]>(
+  recipe: Extract<Recipe, { kind: K }>,
+  job: Job,
+  runners: Runners,
+): Promise<Result<Outcome>> {
+  const load = runners[recipe.kind] as () => Promise<Runner<Extract<Recipe, { kind: K }>>>;
+  return (await load())(recipe, job);
+}
