@@ -1,0 +1,148 @@
+// The file `.dmake/state.ndjson`: stamps with digests, and the records of successes, one line each, appended. Knows nothing of what they mean.
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Digest, Trace } from "../core/trace.js";
+
+/** What a file looked like when its digest was taken. All but the digest are compared for equality only, as exact decimal text. */
+export interface Stamp {
+  readonly size: string;
+  readonly mtimeNs: string;
+  readonly ctimeNs: string;
+  readonly inode: string;
+  readonly device: string;
+  readonly digest: Digest;
+}
+
+type Line =
+  | readonly ["dmake-state", number]
+  | readonly ["stamp", string, string, string, string, string, string, Digest]
+  | readonly ["trace", string, Trace];
+
+const format = 1;
+const header: Line = ["dmake-state", format];
+/** Dead lines that are worth a rewrite; below that, reading them costs less than a millisecond. */
+const slack = 2_000;
+
+/**
+ * Lives for one process. An append is one write of whole lines, so that a kill leaves at most one torn last line; such
+ * a line, or any other that cannot be read, is dropped: what it recorded is then stale, never wrongly fresh.
+ */
+export class State {
+  readonly stamps = new Map<string, Stamp>();
+  readonly traces = new Map<string, Trace>();
+  readonly #path: string;
+  #lines = 0;
+  #ready = false;
+  #torn = false;
+  #foreign = false;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#read();
+  }
+
+  setStamp(name: string, stamp: Stamp): void {
+    this.stamps.set(name, stamp);
+    const { size, mtimeNs, ctimeNs, inode, device, digest } = stamp;
+    this.#append(["stamp", name, size, mtimeNs, ctimeNs, inode, device, digest]);
+  }
+
+  setTrace(step: string, trace: Trace): void {
+    this.traces.set(step, trace);
+    this.#append(["trace", step, trace]);
+  }
+
+  /** Rewrites the file if most of it is superseded. */
+  compact(): void {
+    const live = this.stamps.size + this.traces.size;
+    if (!this.#ready || this.#lines - live < Math.max(slack, live)) return;
+    const lines: Line[] = [header];
+    for (const [name, s] of this.stamps)
+      lines.push(["stamp", name, s.size, s.mtimeNs, s.ctimeNs, s.inode, s.device, s.digest]);
+    for (const [step, trace] of this.traces) lines.push(["trace", step, trace]);
+    const next = `${this.#path}.${process.pid}.tmp`;
+    writeFileSync(next, lines.map(written).join(""));
+    renameSync(next, this.#path);
+    this.#lines = live;
+  }
+
+  #append(line: Line): void {
+    if (!this.#ready) this.#open();
+    appendFileSync(this.#path, written(line));
+    this.#lines += 1;
+  }
+
+  #open(): void {
+    mkdirSync(dirname(this.#path), { recursive: true });
+    // Of another version of dmake: kept aside for a person to see, and everything is stale.
+    if (this.#foreign) renameSync(this.#path, `${this.#path}.old`);
+    // A torn last line of a killed run must not swallow the first line of this one.
+    if (this.#torn) appendFileSync(this.#path, "\n");
+    if (this.#foreign || this.#lines === 0) appendFileSync(this.#path, written(header));
+    this.#ready = true;
+  }
+
+  #read(): void {
+    let text: string;
+    try {
+      text = readFileSync(this.#path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    const [first = "", ...lines] = text.split("\n");
+    const opening = parsed(first);
+    this.#foreign = opening?.[0] !== "dmake-state" || opening[1] !== format;
+    if (this.#foreign) return;
+    this.#torn = !text.endsWith("\n");
+    for (const text of lines) {
+      const line = parsed(text);
+      if (line) this.#take(line);
+      this.#lines += 1;
+    }
+  }
+
+  #take(line: Line): void {
+    switch (line[0]) {
+      case "dmake-state":
+        return;
+      case "stamp": {
+        const [, name, size, mtimeNs, ctimeNs, inode, device, digest] = line;
+        this.stamps.set(name, { size, mtimeNs, ctimeNs, inode, device, digest });
+        return;
+      }
+      case "trace":
+        this.traces.set(line[1], line[2]);
+    }
+  }
+}
+
+const written = (line: Line): string => `${JSON.stringify(line)}\n`;
+
+function parsed(text: string): Line | undefined {
+  try {
+    const line: unknown = JSON.parse(text);
+    return Array.isArray(line) && isLine(line) ? line : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isLine(line: readonly unknown[]): line is Line {
+  if (line[0] === "stamp") return line.length === 8 && line.every((field) => typeof field === "string");
+  if (line[0] === "trace") return typeof line[1] === "string" && isTrace(line[2]);
+  return line[0] === "dmake-state";
+}
+
+function isTrace(value: unknown): value is Trace {
+  const trace = value as Partial<Trace> | null;
+  return (
+    typeof trace === "object" &&
+    trace !== null &&
+    typeof trace.recipe === "object" &&
+    Array.isArray(trace.inputs) &&
+    Array.isArray(trace.outputs) &&
+    typeof trace.checkedAt === "string" &&
+    typeof trace.facts === "object"
+  );
+}
