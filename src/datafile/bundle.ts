@@ -1,0 +1,188 @@
+// Compiles a Datafile and the project's modules that it imports into one JavaScript file, cached by their content. Knows nothing of rules.
+import { createHash } from "node:crypto";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { BuildFailure, Message, Plugin } from "esbuild";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import { digestOf } from "../core/fingerprint.js";
+
+export interface Bundle {
+  /** The compiled file, absolute. */
+  readonly path: string;
+  /** Digest of the code alone: comments, types and formatting do not change it. */
+  readonly code: string;
+  /** The Datafile and the modules of the project that it imports, absolute. */
+  readonly sources: readonly string[];
+  /** Removes the compiled file if it is not kept. */
+  readonly dispose: () => void;
+}
+
+interface Cached {
+  readonly key: string;
+  readonly code: string;
+  readonly sources: readonly { readonly path: string; readonly digest: string }[];
+}
+
+const version = 1;
+
+/**
+ * Answers the compiled Datafile, from the cache if none of its sources has changed. `cache` is a folder inside the
+ * project, so that packages are found from there; without it nothing is written in the project.
+ */
+export async function bundle(
+  datafile: string,
+  options: { readonly cache: string; readonly writable: boolean },
+): Promise<Result<Bundle>> {
+  const path = join(options.cache, "datafile.mjs");
+  const manifest = join(options.cache, "datafile.json");
+  const key = digestOf(JSON.stringify([version, process.version, datafile, toolEntry()]));
+  const cached = readCached(manifest, { key, root: dirname(datafile) });
+  if (cached)
+    return ok({ path, code: cached.code, sources: cached.sources.map((one) => one.path), dispose: () => {} });
+  const built = await compile(datafile);
+  if (!built.ok) return built;
+  const { text, map, sources } = built.value;
+  const code = digestOf(text);
+  const compiled = `${text}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}\n`;
+  const absolute = sources.map((one) => one.path);
+  if (!options.writable) return ok({ code, sources: absolute, ...writeAside(compiled, dirname(datafile)) });
+  mkdirSync(options.cache, { recursive: true });
+  rmSync(manifest, { force: true });
+  replace(path, compiled);
+  replace(manifest, JSON.stringify({ key, code, sources } satisfies Cached));
+  return ok({ path, code, sources: absolute, dispose: () => {} });
+}
+
+/** What a Datafile gets for `import … from "dmake"`: the very module that runs now, installed or not. */
+const toolEntry = (): string => new URL("../index.js", import.meta.url).href;
+
+function readCached(
+  manifest: string,
+  { key, root }: { readonly key: string; readonly root: string },
+): Cached | undefined {
+  let cached: Cached;
+  try {
+    cached = JSON.parse(readFileSync(manifest, "utf8")) as Cached;
+  } catch {
+    return undefined;
+  }
+  if (cached.key !== key || !Array.isArray(cached.sources)) return undefined;
+  const intact = cached.sources.every(({ path, digest }) => digestOfFile(resolve(root, path)) === digest);
+  return intact ? cached : undefined;
+}
+
+function digestOfFile(path: string): string | undefined {
+  try {
+    return createHash("sha256").update(readFileSync(path)).digest("hex");
+  } catch {
+    return undefined;
+  }
+}
+
+function replace(path: string, text: string): void {
+  const next = `${path}.${process.pid}.tmp`;
+  writeFileSync(next, text);
+  renameSync(next, path);
+}
+
+/** For a run that must not write in the project: a folder of its own, with the project's packages in reach. */
+function writeAside(text: string, root: string): Pick<Bundle, "path" | "dispose"> {
+  const folder = mkdtempSync(join(tmpdir(), "dmake-"));
+  const path = join(folder, "datafile.mjs");
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  writeFileSync(path, text);
+  return { path, dispose: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+interface Compiled {
+  readonly text: string;
+  readonly map: string;
+  readonly sources: Cached["sources"];
+}
+
+async function compile(datafile: string): Promise<Result<Compiled>> {
+  const { build } = await import("esbuild");
+  try {
+    const root = dirname(datafile);
+    const result = await build({
+      entryPoints: [datafile],
+      absWorkingDir: root,
+      outfile: join(root, ".dmake/cache/datafile.mjs"),
+      bundle: true,
+      write: false,
+      format: "esm",
+      platform: "node",
+      target: "node20",
+      packages: "external",
+      sourcemap: "external",
+      sourcesContent: true,
+      metafile: true,
+      logLevel: "silent",
+      legalComments: "none",
+      plugins: [ownModule, moduleLocation],
+    });
+    const [map, code] = result.outputFiles[0]?.path.endsWith(".map")
+      ? result.outputFiles
+      : [...result.outputFiles].reverse();
+    const sources = Object.keys(result.metafile.inputs).map((input) => {
+      const path = resolve(root, input.replace(/^[a-z-]+:/, ""));
+      return { path, digest: digestOfFile(path) ?? "" };
+    });
+    return ok({ text: code?.text ?? "", map: map?.text ?? "", sources });
+  } catch (error) {
+    const first = (error as BuildFailure).errors?.[0];
+    if (!first) throw error;
+    return fail(failureOf(first, dirname(datafile)));
+  }
+}
+
+const ownModule: Plugin = {
+  name: "dmake",
+  setup(build) {
+    build.onResolve({ filter: /^dmake$/ }, () => ({ path: toolEntry(), external: true }));
+  },
+};
+
+/** `import.meta` of a module keeps its meaning although its code moves into another file. */
+const moduleLocation: Plugin = {
+  name: "module-location",
+  setup(build) {
+    build.onLoad({ filter: /\.[cm]?[jt]s$/ }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      if (!text.includes("import.meta.")) return undefined;
+      const meta = { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
+      const contents = text.replace(
+        /\bimport\.meta\.(url|dirname|filename)\b/g,
+        (_, name: keyof typeof meta) => JSON.stringify(meta[name]),
+      );
+      return { contents, loader: /\.[cm]?ts$/.test(path) ? "ts" : "js" };
+    });
+  },
+};
+
+function failureOf({ text, location }: Message, root: string): Failure {
+  const unresolved = /^Could not resolve "(.*)"$/.exec(text);
+  const at = location && {
+    file: relative(root, resolve(root, location.file)),
+    line: location.line,
+    column: location.column + 1,
+  };
+  if (unresolved)
+    return { reason: "datafile-import", specifier: unresolved[1] ?? "", message: text, ...(at && { at }) };
+  return {
+    reason: "datafile-syntax",
+    at: at ?? { file: "Datafile.ts", line: 1 },
+    message: text,
+    ...(location && { lineText: location.lineText }),
+  };
+}

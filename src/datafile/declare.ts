@@ -1,0 +1,220 @@
+// Turns what the functions of a Datafile are given into a rule, checked. Knows nothing of loading, running or freshness.
+import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
+import {
+  type Domain,
+  fill,
+  type Pattern,
+  parseNamePattern,
+  parsePattern,
+  valueProblem,
+} from "../core/pattern.js";
+import type { Binding, InputSpec, Recipe, Rule } from "../core/rule.js";
+import { callerPlace, DeclarationError, remember, ruleOf, session } from "./session.js";
+import type { Input, RuleHandle, Selection } from "./wild.js";
+
+/** What every kind of rule takes. */
+export interface CommonOptions {
+  readonly from?: Input | readonly Input[];
+  readonly after?: Input | readonly Input[];
+  readonly where?: Readonly<Record<string, readonly string[] | undefined>>;
+}
+
+export interface Declaration {
+  readonly targets: readonly string[];
+  readonly options: CommonOptions;
+  /** Makes the recipe for bound wildcards; what it throws is the user's. */
+  readonly recipe: (binding: Binding, at: Place) => Recipe;
+  /** Checks what only this kind of rule demands. */
+  readonly check?: (outputs: readonly Pattern[], at: Place) => Failure | undefined;
+}
+
+const selections = new WeakMap<object, Extract<InputSpec, { kind: "selection" }>>();
+
+const refuse = (failure: Failure): never => {
+  throw new DeclarationError(failure);
+};
+
+const take = <T>(result: Result<T>): T => (result.ok ? result.value : refuse(result.error));
+
+/** Declares a rule with the Datafile that is being loaded, and answers its handle. */
+export function declare<W extends string>(declaration: Declaration): RuleHandle<W> {
+  const at = callerPlace();
+  const { options, targets } = declaration;
+  const outputs = targets.map((target) => take(parseNamePattern(target, at)));
+  const first = outputs[0] ?? refuse({ reason: "bad-rule", problem: "it has no target", at });
+  for (const output of outputs) checkSameWildcards(first, output, at);
+  const problem = declaration.check?.(outputs, at);
+  if (problem) refuse(problem);
+  const inputs = listed(options.from).map((input) => inputSpec(input, first, at));
+  const after = listed(options.after).map((input) => inputSpec(input, first, at));
+  const rule: Rule = {
+    name: undefined,
+    at,
+    outputs,
+    inputs,
+    after,
+    domains: domainsOf(first, inputs, { where: options.where ?? {}, at }),
+    bind: (binding) => guard(() => declaration.recipe(binding, at), at),
+  };
+  session().rules.push(rule);
+  return handleOf(rule);
+}
+
+const listed = (inputs: Input | readonly Input[] | undefined): readonly Input[] =>
+  inputs === undefined ? [] : Array.isArray(inputs) ? inputs : [inputs as Input];
+
+function checkSameWildcards(first: Pattern, other: Pattern, at: Place): void {
+  const missing =
+    first.wildcards.find((name) => !other.wildcards.includes(name)) ??
+    other.wildcards.find((name) => !first.wildcards.includes(name));
+  if (missing !== undefined) {
+    const problem = `its targets are made together, so each needs \`{${missing}}\`: \`${first.text}\`, \`${other.text}\``;
+    refuse({ reason: "bad-rule", problem, at });
+  }
+}
+
+/** The input spec behind a value of the Datafile, if it is a rule or a selection. */
+export function specOf(value: unknown): InputSpec | undefined {
+  const rule = ruleOf(value);
+  return rule ? { kind: "rule", rule } : selections.get(value as object);
+}
+
+function inputSpec(input: Input, target: Pattern, at: Place): InputSpec {
+  if (typeof input === "string") {
+    const pattern = take(parseNamePattern(input, at));
+    for (const wildcard of pattern.wildcards) checkBound(wildcard, target, { where: `\`${input}\``, at });
+    return { kind: "pattern", pattern };
+  }
+  const spec = specOf(input);
+  switch (spec?.kind) {
+    case "rule":
+      for (const wildcard of spec.rule.outputs[0]?.wildcards ?? [])
+        checkBound(wildcard, target, { where: `the rule for \`${spec.rule.outputs[0]?.text}\``, at });
+      return spec;
+    case "selection":
+      for (const [name, patterns] of Object.entries(spec.picks))
+        for (const wildcard of patterns.flatMap((pattern) => pattern.wildcards))
+          checkBound(wildcard, target, { where: `the selection of \`${name}\``, at });
+      return spec;
+    case "pattern":
+    case undefined:
+      return refuse({ reason: "bad-rule", problem: "`from` takes names, rules and selections of rules", at });
+  }
+}
+
+function checkBound(wildcard: string, target: Pattern, { where, at }: { where: string; at: Place }): void {
+  if (!target.wildcards.includes(wildcard))
+    refuse({ reason: "unbound-wildcard", wildcard, where, target: target.text, at });
+}
+
+/** Declared domains, and for the other wildcards what the inputs' domains have in common. */
+function domainsOf(
+  target: Pattern,
+  inputs: readonly InputSpec[],
+  { where, at }: { readonly where: NonNullable<CommonOptions["where"]>; readonly at: Place },
+): Record<string, Domain> {
+  const domains: Record<string, Domain> = {};
+  for (const [name, values] of Object.entries(where)) {
+    if (!target.wildcards.includes(name))
+      refuse({ reason: "unbound-wildcard", wildcard: name, where: "`where`", target: target.text, at });
+    if (values) domains[name] = checkedDomain(name, values, at);
+  }
+  for (const [name, domain] of inputs.flatMap(inherited)) {
+    if (where[name] !== undefined || !target.wildcards.includes(name)) continue;
+    const before = domains[name];
+    domains[name] = before
+      ? { values: before.values.filter((value) => domain.values.includes(value)) }
+      : domain;
+  }
+  return domains;
+}
+
+function inherited(spec: InputSpec): readonly (readonly [string, Domain])[] {
+  switch (spec.kind) {
+    case "pattern":
+      return [];
+    case "rule":
+      return Object.entries(spec.rule.domains);
+    case "selection":
+      return Object.entries(spec.picks).flatMap(([name, [pick, ...others]]) => {
+        const domain = spec.rule.domains[name];
+        const [wildcard] = pick?.wildcards ?? [];
+        const whole = pick?.text === `{${wildcard}}` && others.length === 0;
+        return domain && whole && wildcard ? [[wildcard, domain] as const] : [];
+      });
+  }
+}
+
+function checkedDomain(name: string, values: readonly string[], at: Place): Domain {
+  if (!Array.isArray(values) || values.length === 0)
+    refuse({
+      reason: "bad-rule",
+      problem: `the domain of \`{${name}}\` is not a list of at least one text`,
+      at,
+    });
+  for (const value of values) {
+    const problem = typeof value === "string" ? valueProblem(value) : "is not a text";
+    if (problem)
+      refuse({ reason: "bad-rule", problem: `\`${value}\` in the domain of \`{${name}}\` ${problem}`, at });
+  }
+  return { values: [...new Set(values)] };
+}
+
+function handleOf<W extends string>(rule: Rule): RuleHandle<W> {
+  const all = (picks: Readonly<Record<string, string | readonly string[] | undefined>> = {}) =>
+    select(rule, picks);
+  const one = (values: Readonly<Record<string, string>>) => select(rule, values);
+  const handle = Object.assign(one, { all }) as unknown as RuleHandle<W>;
+  remember(handle, rule);
+  return handle;
+}
+
+function select(
+  rule: Rule,
+  picked: Readonly<Record<string, string | readonly string[] | undefined>>,
+): Selection {
+  const at = callerPlace();
+  const wildcards = new Set(rule.outputs[0]?.wildcards);
+  const target = rule.outputs[0]?.text ?? "";
+  const picks: Record<string, readonly Pattern[]> = {};
+  for (const [name, value] of Object.entries(picked)) {
+    if (!wildcards.delete(name))
+      refuse({ reason: "unbound-wildcard", wildcard: name, where: "the selection", target, at });
+    const texts = value === undefined ? [] : Array.isArray(value) ? value : [value as string];
+    picks[name] = texts.map((text) => take(parsePattern(text, at)));
+  }
+  for (const name of wildcards) {
+    if (rule.domains[name]) continue;
+    const help = `pick it, as \`{ ${name}: "…" }\`, or give the rule \`where: { ${name}: […] }\``;
+    refuse({
+      reason: "bad-rule",
+      problem: `\`{${name}}\` of \`${target}\` has no domain to select from`,
+      at,
+      help,
+    });
+  }
+  const selection: Selection = { kind: "selection" };
+  selections.set(selection, { kind: "selection", rule, picks });
+  return selection;
+}
+
+/** Runs a function of the Datafile; what it throws becomes a failure with its place. */
+export function guard<T>(work: () => T, at: Place): Result<T> {
+  try {
+    return ok(work());
+  } catch (error) {
+    if (error instanceof DeclarationError) return fail(error.failure);
+    const message = error instanceof Error ? error.message : String(error);
+    return fail({ reason: "datafile-threw", at, message });
+  }
+}
+
+/** A text that may be given as a pattern or as a function of the wildcards' values. */
+export function textOf(given: string | ((values: Binding) => string), binding: Binding, at: Place): string {
+  if (typeof given === "function") return given(binding);
+  const pattern = take(parsePattern(given, at));
+  const unbound = pattern.wildcards.find((name) => binding[name] === undefined);
+  if (unbound)
+    refuse({ reason: "unbound-wildcard", wildcard: unbound, where: `\`${given}\``, target: "", at });
+  return fill(pattern, binding);
+}

@@ -1,0 +1,54 @@
+// Values of wildcards and lengths of time, as a person writes them. Knows nothing of rules.
+import { callerPlace, DeclarationError } from "./session.js";
+
+const month = /^(\d{4})-(0[1-9]|1[0-2])$/;
+
+const refuse = (problem: string, help?: string): never => {
+  throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), ...(help && { help }) });
+};
+
+/** Months as `YYYY-MM`, both ends included. Refuses what is no month, and an end before the start. */
+export function monthsBetween(first: string, last: string): readonly string[] {
+  const [from, to] = [indexOfMonth(first), indexOfMonth(last)];
+  if (to < from) refuse(`\`months("${first}", "${last}")\` ends before it begins`);
+  return Array.from({ length: to - from + 1 }, (_, i) => monthAt(from + i));
+}
+
+function indexOfMonth(text: string): number {
+  const found = month.exec(text);
+  return found
+    ? Number(found[1]) * 12 + Number(found[2]) - 1
+    : refuse(`\`${text}\` is no month`, 'as `months("2021-01", "2021-12")`');
+}
+
+const monthAt = (index: number): string =>
+  `${String(Math.floor(index / 12)).padStart(4, "0")}-${String((index % 12) + 1).padStart(2, "0")}`;
+
+const units: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+const names: Readonly<Record<string, string>> = {
+  second: "s",
+  sec: "s",
+  minute: "m",
+  min: "m",
+  hour: "h",
+  day: "d",
+  week: "w",
+};
+
+/** Milliseconds of `"90 s"`, `"15 minutes"`, `"7d"`, or of a number of milliseconds. */
+export function duration(given: string | number): number {
+  if (typeof given === "number" && given >= 0) return given;
+  const found = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(String(given));
+  const name = found?.[2]?.toLowerCase() ?? "";
+  const unit = units[name] ?? units[names[name.replace(/s$/, "")] ?? ""];
+  return found && unit !== undefined
+    ? Number(found[1]) * unit
+    : refuse(`\`${given}\` is no length of time`, 'as `"90 s"`, `"15 minutes"`, `"12 h"` or `"7 days"`');
+}
