@@ -1,0 +1,101 @@
+// The verbs `db` and `sql`: a way into the project's database. Knows nothing of targets.
+import { resolve } from "node:path";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import type { Ending, Surroundings } from "./commands.js";
+import { diagnose } from "./diagnose.js";
+import type { DbCommand, SqlCommand } from "./options.js";
+import { lazyDatabase } from "./world.js";
+
+const projectOf = ({ directory }: Pick<DbCommand, "directory">): string => resolve(directory ?? ".");
+
+function ended(result: Result<void>, { screen }: Surroundings): Ending {
+  if (result.ok) return "good";
+  screen.err(diagnose(result.error));
+  return "failed";
+}
+
+/** Prints the URL. The embedded server is started if need be and stays up until `dmake db --stop`. */
+export async function runDb(command: DbCommand, around: Surroundings): Promise<Ending> {
+  const root = projectOf(command);
+  return ended(command.stop ? await stop(root, around) : await show(root, around), around);
+}
+
+async function show(root: string, { env, screen }: Surroundings): Promise<Result<void>> {
+  const database = lazyDatabase({ root, env });
+  const opened = await database.open();
+  if (!opened.ok) return opened;
+  try {
+    const { keepEmbedded } = await import("../postgres/embedded.js");
+    keepEmbedded({ root });
+    screen.out(opened.value.url);
+    return ok(undefined);
+  } finally {
+    await database.close();
+  }
+}
+
+async function stop(root: string, { screen }: Surroundings): Promise<Result<void>> {
+  const { stopEmbedded } = await import("../postgres/embedded.js");
+  const stopped = await stopEmbedded({ root });
+  if (!stopped.ok) return stopped;
+  screen.out(
+    {
+      stopped: "stopped",
+      "not-running": "it was not running",
+      "in-use": "still in use: it stops when the last one leaves",
+    }[stopped.value],
+  );
+  return ok(undefined);
+}
+
+/** Runs one statement and prints its rows as a table, or as one JSON object each. */
+export async function runSql(command: SqlCommand, around: Surroundings): Promise<Ending> {
+  const database = lazyDatabase({ root: projectOf(command), env: around.env });
+  const opened = await database.open();
+  if (!opened.ok) return ended(opened, around);
+  try {
+    const client = await opened.value.client();
+    if (!client.ok) return ended(client, around);
+    try {
+      const {
+        rows,
+        fields,
+        command: tag,
+        rowCount,
+      } = await client.value.query({
+        text: command.statement,
+        rowMode: "array",
+        // Values as the server writes them: nothing is rounded or moved to another time zone on the way to the screen.
+        types: { getTypeParser: () => (value: string) => value },
+      });
+      const names = fields.map(({ name }) => name);
+      if (command.json)
+        for (const row of rows)
+          around.screen.out(JSON.stringify(Object.fromEntries(names.map((name, i) => [name, row[i]]))));
+      else if (names.length === 0) around.screen.out(`${tag}${rowCount === null ? "" : ` ${rowCount}`}`);
+      else for (const line of tableLines(names, rows)) around.screen.out(line);
+      return "good";
+    } catch (error) {
+      const failure: Failure = opened.value.failure(error, "run the statement");
+      return ended(fail(failure), around);
+    } finally {
+      await client.value.end();
+    }
+  } finally {
+    await database.close();
+  }
+}
+
+/** A header, a rule, the rows; numbers to the right. */
+function tableLines(names: readonly string[], rows: readonly (readonly (string | null)[])[]): string[] {
+  const texts = rows.map((row) => row.map((value) => value ?? ""));
+  const widths = names.map((name, i) => Math.max(name.length, ...texts.map((row) => row[i]?.length ?? 0)));
+  const numeric = names.map((_, i) => texts.every((row) => /^-?[\d.]*$/.test(row[i] ?? "")));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => (numeric[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join(" | ")
+      .trimEnd();
+  const rule = widths.map((width) => "-".repeat(width)).join("-+-");
+  return [line(names), rule, ...texts.map(line), `(${rows.length} ${rows.length === 1 ? "row" : "rows"})`];
+}

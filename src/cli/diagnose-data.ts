@@ -1,0 +1,108 @@
+// Says in words what is wrong with downloads and data files. Knows nothing of streams or colours.
+import type { DataFailure, DownloadFailure } from "../core/failure.js";
+import type { Diagnosis } from "./diagnose.js";
+
+export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
+  switch (failure.reason) {
+    case "unsupported-url":
+      return {
+        message: `\`${failure.url}\` cannot be downloaded`,
+        help: "`https:`, `http:` and `file:` URLs can",
+      };
+    case "source-missing":
+      return { message: `\`${failure.path}\` is not there (from \`${failure.url}\`)` };
+    case "download-status": {
+      const { url, status, statusText, attempts } = failure;
+      const tried = attempts > 1 ? `, ${attempts} times` : "";
+      return {
+        message: `\`${url}\` answered ${status} ${statusText}`.trimEnd() + tried,
+        ...statusHelp(status),
+      };
+    }
+    case "download-network": {
+      const tried = failure.attempts > 1 ? ` (tried ${failure.attempts} times)` : "";
+      return { message: `\`${failure.url}\`: ${failure.message}${tried}` };
+    }
+    case "download-redirects":
+      return { message: `\`${failure.url}\` still redirects after ${failure.hops} hops` };
+    case "download-redirect-refused":
+      return { message: `\`${failure.url}\` redirects ${failure.problem}, to \`${failure.to}\`: refused` };
+    case "download-incomplete": {
+      const { url, expectedBytes, receivedBytes } = failure;
+      return { message: `\`${url}\` sent ${receivedBytes} bytes where it announced ${expectedBytes}` };
+    }
+    case "download-not-data": {
+      const { url, expected, found, head } = failure;
+      const notes = head === "" ? [] : [`it begins: ${JSON.stringify(head)}`];
+      return {
+        message: `\`${url}\` sent ${found}, not ${expected}`,
+        notes,
+        help: "open the URL in a browser: it may ask for a login, or be gone",
+      };
+    }
+    case "digest-mismatch": {
+      const { url, expected, found } = failure;
+      const notes = [`expected ${expected}`, `found    ${found}`];
+      return { message: `\`${url}\` has other bytes than its \`sha256\` says`, notes };
+    }
+  }
+}
+
+function statusHelp(status: number): { readonly help?: string } {
+  if (status === 401 || status === 403) return { help: "give credentials in `headers`, or in the URL" };
+  if (status === 404 || status === 410) return { help: "is the month published, and the URL right?" };
+  return {};
+}
+
+export function dataDiagnosis(failure: DataFailure): Diagnosis {
+  switch (failure.reason) {
+    case "not-that-format":
+      return { message: `\`${failure.file}\` is ${failure.found}, not ${failure.expected}` };
+    case "empty-file":
+      return { message: `\`${failure.file}\` is empty: ${failure.expected} was expected` };
+    case "bad-row": {
+      const { file, line, text, problem } = failure;
+      return {
+        message: `${lineOf(file, line)}: ${problem}`,
+        ...(text !== undefined && { notes: [`${JSON.stringify(clipped(text))}`] }),
+      };
+    }
+    case "bad-value":
+      return badValue(failure);
+    case "unknown-column": {
+      const { file, column, known } = failure;
+      return {
+        message: `\`${file}\` has no column \`${column}\``,
+        help: `it has ${known.map((name) => `\`${name}\``).join(", ")}`,
+      };
+    }
+    case "duplicate-column":
+      return { message: `\`${failure.file}\` has two columns \`${failure.column}\`` };
+    case "unsupported-type": {
+      const { file, column, type, help } = failure;
+      return {
+        message: `column \`${column}\` of \`${file}\` is of type \`${type}\`, which cannot be used here`,
+        ...(help && { help }),
+      };
+    }
+    case "data-engine":
+      return { message: `\`${failure.file}\`: ${clipped(failure.message)}` };
+  }
+}
+
+function badValue(failure: Extract<DataFailure, { reason: "bad-value" }>): Diagnosis {
+  const { file, line, column, text, type, problem } = failure;
+  const message = `${lineOf(file, line)}, column \`${column}\`: \`${clipped(text)}\` ${problem ?? `is no ${type}`}`;
+  return {
+    message,
+    help: `if the column holds such values, say so: \`columns: { ${JSON.stringify(column)}: "${widerThan(type)}" }\``,
+  };
+}
+
+const widerThan = (type: string): string =>
+  /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)$/.test(type) ? "DOUBLE" : "VARCHAR";
+
+const lineOf = (file: string, line: number | undefined): string =>
+  line === undefined ? `\`${file}\`` : `\`${file}\`, line ${line}`;
+
+const clipped = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text);

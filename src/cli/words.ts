@@ -1,0 +1,68 @@
+// Numbers, durations and reasons as a person reads them. Knows nothing of events or streams.
+import type { RunFacts } from "../core/trace.js";
+import type { Reason } from "../core/verdict.js";
+
+export const rowsText = (rows: number): string =>
+  `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
+
+/** Powers of 1000, as on the disk's label. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+export function durationText(ms: number): string {
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  const seconds = Math.round(ms / 1000);
+  const parts =
+    seconds < 3600 ? [seconds / 60, seconds % 60] : [seconds / 3600, (seconds / 60) % 60, seconds % 60];
+  return parts
+    .map((part, i) => (i === 0 ? String(Math.floor(part)) : String(Math.floor(part)).padStart(2, "0")))
+    .join(":");
+}
+
+export const factsText = ({ rows, bytes }: RunFacts): string =>
+  [...(rows === undefined ? [] : [rowsText(rows)]), ...(bytes === undefined ? [] : [bytesText(bytes)])].join(
+    ", ",
+  );
+
+export function reasonText(reason: Reason): string {
+  switch (reason.why) {
+    case "forced":
+      return "forced by `-B`";
+    case "no-record":
+      return "no record of it";
+    case "output-missing":
+      return `\`${reason.output}\` is not there`;
+    case "output-edited":
+      return `\`${reason.output}\` was changed by somebody else`;
+    case "recipe-changed":
+      return `recipe: ${reason.part} ${partText(reason.recorded)} → ${partText(reason.found)}`;
+    case "input-added":
+      return `\`${reason.input}\` is a new input`;
+    case "input-removed":
+      return `\`${reason.input}\` is no input any more`;
+    case "input-changed":
+      return `\`${reason.input}\` changed`;
+    case "expired":
+      return `last checked ${reason.checkedAt}, longer ago than its \`maxAge\``;
+  }
+}
+
+function partText(text: string | undefined): string {
+  if (text === undefined) return "(none)";
+  const line = text.replace(/\s+/g, " ");
+  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
+}
+
+/** The first reason, and how many more there are. A record that is missing says more than the output that is missing too. */
+export function reasonsText(reasons: readonly Reason[]): string {
+  const first = reasons.find(({ why }) => why === "no-record") ?? reasons[0];
+  if (!first) return "";
+  const others = reasons.length - 1;
+  return first.why === "no-record" || others === 0
+    ? reasonText(first)
+    : `${reasonText(first)}, and ${others} more`;
+}

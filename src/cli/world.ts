@@ -1,0 +1,95 @@
+// Wires stores and runners to the engine's ports, each loaded when first needed. Knows nothing of what they do.
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join, normalize } from "node:path";
+import type { Result } from "../core/failure.js";
+import type { Stores } from "../engine/facts.js";
+import type { Runners, Store } from "../engine/ports.js";
+import type { Database } from "../postgres/connect.js";
+import { createFiles } from "../stores/files.js";
+
+/** dmake's own files, in the project's root. */
+export const ownFolder = ".dmake";
+
+export interface Place {
+  /** The project's root, absolute; the current directory. */
+  readonly root: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly writable: boolean;
+}
+
+/** Everything that a build needs from outside. `close` leaves nothing running. */
+export interface Wired {
+  readonly stores: Stores;
+  readonly runners: Runners;
+  readonly close: () => Promise<void>;
+}
+
+export const runners: Runners = {
+  download: () => import("../recipes/download.js").then((room) => room.runDownload),
+  parquet: () => import("../recipes/parquet.js").then((room) => room.runParquet),
+  load: () => import("../recipes/load.js").then((room) => room.runLoad),
+  sh: () => import("../recipes/shell.js").then((room) => room.runShell),
+  script: () => import("../recipes/script.js").then((room) => room.runScript),
+};
+
+/** Opens the database of a project once, when somebody first asks. */
+export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">) {
+  let opened: Promise<Result<Database>> | undefined;
+  return {
+    open: (): Promise<Result<Database>> => {
+      opened ??= import("../postgres/connect.js").then((room) => room.openDatabase({ root, env }));
+      return opened;
+    },
+    close: async (): Promise<void> => {
+      const database = await opened;
+      if (database?.ok) await database.value.close();
+    },
+  };
+}
+
+export function wire(place: Place): Wired {
+  const database = lazyDatabase(place);
+  const run = { id: randomBytes(8).toString("hex"), host: hostname() };
+  const files = createFiles({ directory: ownFolder, writable: place.writable });
+  const tables = lazyStore(() =>
+    import("../stores/tables.js").then((room) => room.createTables({ database: database.open, run })),
+  );
+  const close = async () => {
+    await files.close();
+    await tables.close();
+    await database.close();
+  };
+  return { stores: { files, tables }, runners, close };
+}
+
+/** A store whose module is loaded with its first use: a build of files alone never loads a database client. */
+function lazyStore(load: () => Promise<Store>): Store {
+  let loaded: Promise<Store> | undefined;
+  const store = () => {
+    loaded ??= load();
+    return loaded;
+  };
+  return {
+    observe: async (names) => (await store()).observe(names),
+    traces: async (steps) => (await store()).traces(steps),
+    stage: async (attempt) => (await store()).stage(attempt),
+    publish: async (attempt, stage, outcome, durationMs) =>
+      (await store()).publish(attempt, stage, outcome, durationMs),
+    discard: async (attempt, stage) => (await store()).discard(attempt, stage),
+    close: async () => {
+      if (loaded) await (await loaded).close();
+    },
+  };
+}
+
+/** The files beside a name, for "did you mean". */
+export function filesBeside(name: string): readonly string[] {
+  const folder = dirname(name);
+  try {
+    return readdirSync(folder).map((entry) => normalize(join(folder, entry)));
+  } catch {
+    return [];
+  }
+}
