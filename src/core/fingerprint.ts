@@ -1,7 +1,7 @@
 // Turns recipes and inputs into named parts and digests that can be compared. Knows nothing of files, records or verdicts.
 import { createHash } from "node:crypto";
 import { ok, type Result } from "./failure.js";
-import { redactUrl } from "./redact.js";
+import { redactText, redactUrl } from "./redact.js";
 import type { ColumnTypes, CsvOptions, Recipe, Step } from "./rule.js";
 import type { Digest, NamedDigest } from "./trace.js";
 
@@ -39,7 +39,7 @@ export function recipeParts({ recipe, inputs, outputs }: Step): Result<Parts> {
     }
     case "sh": {
       const command = recipe.render({ inputs, outputs });
-      return command.ok ? ok({ kind: "sh", command: command.value.text }) : command;
+      return command.ok ? ok({ kind: "sh", command: redactText(command.value.text, []) }) : command;
     }
     case "script":
       return ok({ kind: "script", source: recipe.source });

@@ -16,7 +16,10 @@ export interface Goals {
 const mostNames = 100_000;
 
 /** The names that are wanted, each once, in order. A goal wins over a file of the same name, which is then `./name`. */
-export function wantedNames(words: readonly string[], { rules, goals, defaults }: Goals): Result<readonly string[]> {
+export function wantedNames(
+  words: readonly string[],
+  { rules, goals, defaults }: Goals,
+): Result<readonly string[]> {
   const names = new Set<string>(words.length === 0 ? defaults : []);
   for (const word of words) {
     const found = goals.has(word) || word !== "all" ? namesOf(word, goals) : namesOfAll(rules);
@@ -48,25 +51,37 @@ export function namesOfGoal(goal: string, rule: Rule): Result<readonly string[]>
   if (isFiniteRule(rule)) return ok([...targetsOf(rule)]);
   const open = rule.outputs[0]?.wildcards.find((name) => rule.domains[name] === undefined);
   const message = `\`${goal}\` has no end: \`{${open}}\` of \`${rule.outputs[0]?.text}\` has no domain`;
-  return fail({ reason: "usage", message, help: `name a target, or give the rule \`where: { ${open}: […] }\`` });
+  return fail({
+    reason: "usage",
+    message,
+    help: `name a target, or give the rule \`where: { ${open}: […] }\``,
+  });
 }
 
 /** `a{1..3}` is `a1 a2 a3`, `{x,y}` is `x y`; several braces multiply. Ranges run over months, days and whole numbers. */
 export function expandBraces(word: string): Result<readonly string[]> {
   let texts: readonly string[] = [word];
-  for (;;) {
-    const brace = /\{([^{}]*)\}/.exec(texts[0] ?? "");
-    if (!brace) return ok(texts);
-    const values = valuesOf(brace[1] ?? "");
-    if (!values) {
-      const message = `\`${brace[0]}\` in \`${word}\` is no list and no range`;
-      return fail({ reason: "usage", message, help: "give a value, `{a,b}`, `{1..12}` or `{2021-01..2021-12}`" });
+  // Innermost first, one in each text at a time: what a list inside a list leaves behind differs from text to text.
+  while (texts.some((text) => innermost.test(text))) {
+    const longer: string[] = [];
+    for (const text of texts) {
+      const brace = innermost.exec(text);
+      const values = brace ? valuesOf(brace[1] ?? "") : [""];
+      if (!values) {
+        const message = `\`${brace?.[0]}\` in \`${word}\` is no list and no range`;
+        const help = "give a value, `{a,b}`, `{1..12}` or `{2021-01..2021-12}`";
+        return fail({ reason: "usage", message, help });
+      }
+      if (longer.length + values.length > mostNames)
+        return fail({ reason: "usage", message: `\`${word}\` stands for more than ${mostNames} names` });
+      for (const value of values) longer.push(brace ? text.replace(brace[0], () => value) : text);
     }
-    if (texts.length * values.length > mostNames)
-      return fail({ reason: "usage", message: `\`${word}\` stands for more than ${mostNames} names` });
-    texts = texts.flatMap((text) => values.map((value) => text.replace(brace[0], () => value)));
+    texts = longer;
   }
+  return ok(texts);
 }
+
+const innermost = /\{([^{}]*)\}/;
 
 function valuesOf(body: string): readonly string[] | undefined {
   if (body.includes(",")) return body.split(",");
@@ -75,8 +90,10 @@ function valuesOf(body: string): readonly string[] | undefined {
   const range = kinds.find(({ form }) => form.test(first) && form.test(last));
   if (!range) return undefined;
   const [from, to] = [range.index(first), range.index(last)];
-  if (!(from <= to) || to - from >= mostNames) return undefined;
-  return Array.from({ length: to - from + 1 }, (_, i) => range.text(from + i, first));
+  // 30 February would be read as 2 March.
+  if (!(from <= to) || range.text(from, first) !== first || range.text(to, last) !== last) return undefined;
+  const length = Math.min(to - from, mostNames) + 1;
+  return Array.from({ length }, (_, i) => range.text(from + i, first));
 }
 
 const dayMs = 86_400_000;

@@ -1,5 +1,5 @@
 // From rules and wanted names to the steps that make them, in order. Knows nothing of what exists, of freshness or of running.
-import { fail, ok, type Place, type Result } from "./failure.js";
+import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
 import { bindings, fill, literalLength, type Matcher, matcher, type Pattern } from "./pattern.js";
 import type { Binding, InputSpec, Recipe, Rule, Step } from "./rule.js";
 import { similar } from "./similar.js";
@@ -33,6 +33,8 @@ export function ruleSet(rules: readonly Rule[]): Result<RuleSet> {
   const candidates: Candidate[] = [];
   for (const rule of rules) {
     for (const pattern of rule.outputs) {
+      if (rule.outputs.filter(({ text }) => text === pattern.text).length > 1)
+        return fail({ reason: "two-producers", output: pattern.text, first: rule.at, second: rule.at });
       if (pattern.wildcards.length > 0) {
         candidates.push({
           rule,
@@ -49,13 +51,12 @@ export function ruleSet(rules: readonly Rule[]): Result<RuleSet> {
     }
   }
   candidates.sort((a, b) => b.literal - a.literal);
-  const tie = findTie(candidates);
-  if (tie) return fail(tie);
   const find: RuleSet["find"] = (name) => {
     const rule = explicit.get(name);
     return rule ? ok({ rule, binding: {} }) : findPattern(candidates, name);
   };
-  return ok({ rules, find });
+  const tie = findTie(candidates, find);
+  return tie ? fail(tie) : ok({ rules, find });
 }
 
 function findPattern(candidates: readonly Candidate[], name: string): ReturnType<RuleSet["find"]> {
@@ -78,8 +79,11 @@ const ambiguity = (target: string, candidates: readonly Candidate[]) =>
     rules: candidates.map(({ pattern, rule }) => ({ pattern: pattern.text, at: rule.at })),
   }) as const;
 
-/** Only patterns with equally much literal text can tie; of such a pair the one with finite domains is listed against the other. */
-function findTie(candidates: readonly Candidate[]): ReturnType<typeof ambiguity> | undefined {
+/**
+ * Only patterns with equally much literal text can tie; of such a pair the one with finite domains is listed against
+ * the other. A name that an explicit rule or a more literal pattern makes is no tie.
+ */
+function findTie(candidates: readonly Candidate[], find: RuleSet["find"]): Failure | undefined {
   for (const [i, one] of candidates.entries()) {
     for (const other of candidates.slice(i + 1)) {
       if (other.literal !== one.literal) break;
@@ -89,7 +93,8 @@ function findTie(candidates: readonly Candidate[]): ReturnType<typeof ambiguity>
       const [listed, against] = isFiniteRule(one.rule) ? [one, other] : [other, one];
       for (const binding of bindings(listed.pattern.wildcards, listed.rule.domains)) {
         const name = fill(listed.pattern, binding);
-        if (against.match(name)) return ambiguity(name, [one, other]);
+        const found = against.match(name) ? find(name) : undefined;
+        if (found?.ok === false) return found.error;
       }
     }
   }
@@ -163,7 +168,7 @@ export function graphOf(rules: RuleSet, wanted: readonly string[], localSource: 
   const steps: Step[] = [];
   const makers = new Map<string, Step>();
   const sources = new Map<string, Step | undefined>();
-  const open = new Map<Step, number>();
+  const open = new Set<Step>();
   const stack: Visit[] = [];
 
   const enter = (name: string, user: Step | undefined): Result<void> => {
@@ -176,10 +181,13 @@ export function graphOf(rules: RuleSet, wanted: readonly string[], localSource: 
       sources.set(name, user);
       return ok(undefined);
     }
+    if (user && name.length > longestName) return fail(endless(name, user));
     const step = instantiate(found.value.rule, found.value.binding, localSource);
     if (!step.ok) return step;
+    const other = otherMaker(step.value, rules);
+    if (!other.ok) return other;
     for (const output of step.value.outputs) makers.set(output, step.value);
-    open.set(step.value, stack.length);
+    open.add(step.value);
     stack.push({ step: step.value, needs: [...step.value.inputs, ...step.value.after], next: 0 });
     return ok(undefined);
   };
@@ -201,6 +209,33 @@ export function graphOf(rules: RuleSet, wanted: readonly string[], localSource: 
     }
   }
   return ok({ steps, makers, sources });
+}
+
+/** No file system takes a longer path. A pattern rule that feeds itself (`{x}` from `{x}.gz`) gets here in a moment. */
+const longestName = 4096;
+
+const endless = (name: string, user: Step) =>
+  ({
+    reason: "bad-rule",
+    problem: `its input fits a pattern that needs ever longer names, as \`${name.slice(0, 60)}…\``,
+    at: user.rule.at,
+    help: "give the target literal text, a folder for instance, that its input does not have",
+  }) as const;
+
+/** Of outputs that are made together, each must be this step's alone, whichever of them was asked for first. */
+function otherMaker({ rule, binding, outputs }: Step, rules: RuleSet): Result<void> {
+  if (outputs.length === 1) return ok(undefined);
+  for (const output of outputs) {
+    const found = rules.find(output);
+    if (!found.ok) return found;
+    const maker = found.value;
+    const mine =
+      maker?.rule === rule &&
+      rule.outputs.every((pattern) => fill(pattern, maker.binding) === fill(pattern, binding));
+    if (!mine)
+      return fail({ reason: "two-producers", output, first: rule.at, second: maker?.rule.at ?? rule.at });
+  }
+  return ok(undefined);
 }
 
 function cycle(stack: readonly Visit[], again: Step) {

@@ -58,7 +58,9 @@ export function matcher(pattern: Pattern, domains: Readonly<Record<string, Domai
   const body = pattern.literals.map((literal, i) => {
     const name = pattern.wildcards[i];
     if (name === undefined) return literally(literal);
-    const group = seen.has(name) ? `\\k<${name}>` : `(?<${name}>${alternatives(domains[name])})`;
+    // `{constructor}` is a column of many a data set, and something that every object has.
+    const domain = Object.hasOwn(domains, name) ? domains[name] : undefined;
+    const group = seen.has(name) ? `\\k<${name}>` : `(?<${name}>${alternatives(domain)})`;
     seen.add(name);
     return literally(literal) + group;
   });

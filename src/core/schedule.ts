@@ -56,9 +56,9 @@ export class Schedule {
     return this.#users.get(step) ?? [];
   }
 
-  /** All steps whose inputs are done and that nobody has judged yet, at once, so that they can be judged together. */
+  /** All steps whose inputs are done and that nobody has judged or failed yet, at once, so that they can be judged together. */
   takeReady(): readonly Step[] {
-    const ready = this.#ready;
+    const ready = this.#ready.filter((step) => this.stateOf(step) === "ready");
     this.#ready = [];
     return ready;
   }

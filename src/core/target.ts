@@ -30,6 +30,8 @@ function parseFile(text: string, at?: Place): Result<Target> {
   const name = normalisePath(text);
   if (name === undefined || name === "")
     return fail({ reason: "outside-root", path: text, ...(at && { at }) });
+  if (isTableName(name))
+    return refuse(text, "a file whose name begins with `table:` cannot be told from a table", at);
   return ok({ kind: "file", name });
 }
 
@@ -43,14 +45,17 @@ function parseTable(text: string, at?: Place): Result<Target> {
   const table = dot < 0 ? qualified : qualified.slice(dot + 1);
   if (table === "" || schema === "" || partition === "" || table.includes(".")) {
     const problem = "a table is `table:NAME`, `table:SCHEMA.NAME` or `table:NAME/PARTITION`, no part empty";
-    return fail(
-      at
-        ? { reason: "bad-pattern", pattern: text, problem, at }
-        : { reason: "usage", message: `\`${text}\`: ${problem}` },
-    );
+    return refuse(text, problem, at);
   }
   return ok({ kind: "table", name: text, schema, table, partition });
 }
+
+const refuse = (text: string, problem: string, at: Place | undefined): Result<Target> =>
+  fail(
+    at
+      ? { reason: "bad-pattern", pattern: text, problem, at }
+      : { reason: "usage", message: `\`${text}\`: ${problem}` },
+  );
 
 /**
  * `./a//b/../c` is `a/c`. Answers nothing where the path leaves the root, is absolute or holds NUL.

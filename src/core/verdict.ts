@@ -106,6 +106,17 @@ function* inputReasons(step: Step, inputs: readonly NamedDigest[], trace: Trace)
       yield { why: "input-changed", input, recorded: before, found };
   }
   for (const input of recorded.keys()) yield { why: "input-removed", input };
+  // A recipe is given its inputs by position. Names that came or went are reasons of their own.
+  const [before, now] = [trace.inputs.map(({ name }) => name), step.inputs];
+  const reordered =
+    before.length === now.length && recorded.size === 0 && now.some((name, i) => name !== before[i]);
+  if (reordered)
+    yield {
+      why: "recipe-changed",
+      part: "order of inputs",
+      recorded: before.join(" "),
+      found: now.join(" "),
+    };
 }
 
 function* expiry(recipe: Recipe, trace: Trace, nowMs: number): Generator<Reason> {
@@ -115,9 +126,8 @@ function* expiry(recipe: Recipe, trace: Trace, nowMs: number): Generator<Reason>
     yield { why: "expired", checkedAt: trace.checkedAt, maxAgeMs: recipe.maxAgeMs };
 }
 
-export const allReasons = (verdict: Verdict): readonly Reason[] =>
-  verdict.kind === "fresh" ? [] : verdict.reasons;
-
-/** The reasons that hold whatever the inputs become, for a dry run that cannot know them yet. */
-export const certainReasons = (verdict: Verdict): readonly Reason[] =>
-  allReasons(verdict).filter(({ why }) => why !== "input-changed");
+/** The reasons that hold whatever becomes of the `uncertain` inputs, for a dry run that cannot know them yet. */
+export const certainReasons = (verdict: Verdict, uncertain: ReadonlySet<string>): readonly Reason[] =>
+  verdict.kind === "fresh"
+    ? []
+    : verdict.reasons.filter((reason) => reason.why !== "input-changed" || !uncertain.has(reason.input));
