@@ -30,7 +30,8 @@ export interface TableColumn {
 export interface TableWriter {
   /**
    * Makes room for rows of these columns, merged with the columns that the table already has.
-   * Answers the columns to send, in order, with the types to send them as; a type may be wider than asked for.
+   * Answers the columns to send, in the order given, with the types to send them as. A type may be other than asked for
+   * (the table's own); the sender checks that each value survives the change.
    */
   open(columns: readonly TableColumn[]): Promise<Result<readonly TableColumn[]>>;
   /**

@@ -33,28 +33,36 @@ type Look = Omit<Stamp, "digest">;
  * Digests are remembered with the file's stamp, so that an untouched file is not read again.
  */
 export function createFiles(options: { readonly directory: string; readonly writable: boolean }): Store {
-  const state = new State(join(options.directory, "state.ndjson"));
+  const path = join(options.directory, "state.ndjson");
   const limit = pLimit(hashesAtOnce);
   const before = new Map<string, readonly (Look | undefined)[]>();
+  let opened: State | undefined;
+  /** Works on the state, which is read when first needed: a disk that refuses is then a failure like any other. */
+  const recorded = <T>(doing: "read" | "write", work: (state: State) => T): Result<T> =>
+    guardedSync(doing, path, () => {
+      opened ??= new State(path);
+      return work(opened);
+    });
   let clock: bigint | undefined;
   const settled = (look: Look): boolean => {
     clock ??= diskClock(options.directory);
-    return BigInt(look.mtimeNs) < clock - racyNs;
+    return BigInt(look.mtimeNs) < clock - racyNs && BigInt(look.ctimeNs) < clock - racyNs;
   };
 
-  const digest = (name: string, look: Look): Promise<Result<Fact>> =>
-    guarded("read", name, async () => {
-      const found = await limit(() => hash(name));
+  const digest = async (name: string, look: Look): Promise<Result<Fact>> => {
+    const found = await guarded("read", name, () => limit(() => hash(name)));
+    if (!found.ok) return found;
+    const noted = recorded("write", (state) => {
       if (options.writable && settled(look) && same(look, lookAt(name)))
-        state.setStamp(name, { ...look, digest: found });
-      return { kind: "present", digest: found };
+        state.setStamp(name, { ...look, digest: found.value });
     });
+    return noted.ok ? ok({ kind: "present", digest: found.value }) : noted;
+  };
 
-  const observeOne = (name: string): Result<Fact> | Promise<Result<Fact>> => {
+  const observeOne = (name: string, stamp: Stamp | undefined): Result<Fact> | Promise<Result<Fact>> => {
     const look = guardedSync("look at", name, () => lookAt(name));
     if (!look.ok) return look;
     if (!look.value) return ok({ kind: "absent" });
-    const stamp = state.stamps.get(name);
     return stamp && same(stamp, look.value)
       ? ok({ kind: "present", digest: stamp.digest })
       : digest(name, look.value);
@@ -62,11 +70,12 @@ export function createFiles(options: { readonly directory: string; readonly writ
 
   return {
     async observe(names) {
-      const facts = await Promise.all(names.map(observeOne));
-      return collected(facts);
+      const stamps = recorded("read", (state) => names.map((name) => state.stamps.get(name)));
+      if (!stamps.ok) return stamps;
+      return collected(await Promise.all(names.map((name, i) => observeOne(name, stamps.value[i]))));
     },
     async traces(steps: readonly Step[]) {
-      return ok(steps.map((step) => state.traces.get(step.id)));
+      return recorded("read", (state) => steps.map((step) => state.traces.get(step.id)));
     },
     async stage(attempt) {
       const { outputs } = attempt.step;
@@ -79,19 +88,21 @@ export function createFiles(options: { readonly directory: string; readonly writ
       return ok({ kind: "files", paths: outputs.map((output) => temporaryPath(output, attempt.id)) });
     },
     async publish(attempt, stage, outcome, durationMs) {
+      const { step } = attempt;
       const untouched = before.get(attempt.id) ?? [];
+      const previous = recorded("read", (state) => state.traces.get(step.id));
+      if (!previous.ok) return previous;
       const digests =
         outcome.kind === "unchanged"
-          ? ok(recordedDigests(state, attempt.step))
-          : await publishFiles(attempt.step, stage, { outcome, untouched, limit });
+          ? ok(recordedDigests(step, previous.value))
+          : await publishFiles(step, stage, { outcome, untouched, limit });
       if (!digests.ok) return digests;
       before.delete(attempt.id);
-      const trace = traceOf(attempt, digests.value, outcome, {
-        durationMs,
-        previous: state.traces.get(attempt.step.id),
+      const trace = traceOf(attempt, digests.value, outcome, { durationMs, previous: previous.value });
+      return recorded("write", (state) => {
+        state.setTrace(step.id, trace);
+        return trace;
       });
-      state.setTrace(attempt.step.id, trace);
-      return ok(trace);
     },
     async discard(attempt, stage) {
       before.delete(attempt.id);
@@ -99,7 +110,7 @@ export function createFiles(options: { readonly directory: string; readonly writ
         for (const path of stage.paths) rmSync(path, { recursive: true, force: true });
     },
     async close() {
-      if (options.writable) state.compact();
+      if (options.writable) opened?.compact();
     },
   };
 }
@@ -145,8 +156,13 @@ async function hash(name: string): Promise<Digest> {
 }
 
 /** In the folder of the final file, so that the rename stays on one file system; the attempt's id keeps late writers of dead runs apart. */
-const temporaryPath = (output: string, attempt: string): string =>
-  join(dirname(output), `.${basename(output).slice(0, 180)}.dmake-${attempt}.tmp`);
+function temporaryPath(output: string, attempt: string): string {
+  const name = basename(output);
+  // A name has 255 bytes at most, which 40 characters of any script leave room in. The hash tells cut names apart.
+  const cut = () =>
+    `${[...name].slice(0, 40).join("")}-${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
+  return join(dirname(output), `.${Buffer.byteLength(name) <= 200 ? name : cut()}.dmake-${attempt}.tmp`);
+}
 
 interface Publishing {
   readonly outcome: Extract<Outcome, { kind: "made" }>;
@@ -195,8 +211,8 @@ function sync(path: string): void {
   }
 }
 
-const recordedDigests = (state: State, step: Step): Digest[] => {
-  const recorded = new Map(state.traces.get(step.id)?.outputs.map(({ name, digest }) => [name, digest]));
+const recordedDigests = (step: Step, previous: Trace | undefined): Digest[] => {
+  const recorded = new Map(previous?.outputs.map(({ name, digest }) => [name, digest]));
   return step.outputs.map((output) => recorded.get(output) ?? "");
 };
 

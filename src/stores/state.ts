@@ -140,9 +140,15 @@ function isTrace(value: unknown): value is Trace {
     typeof trace === "object" &&
     trace !== null &&
     typeof trace.recipe === "object" &&
-    Array.isArray(trace.inputs) &&
-    Array.isArray(trace.outputs) &&
+    trace.recipe !== null &&
+    areDigests(trace.inputs) &&
+    areDigests(trace.outputs) &&
     typeof trace.checkedAt === "string" &&
-    typeof trace.facts === "object"
+    typeof trace.facts === "object" &&
+    trace.facts !== null
   );
 }
+
+const areDigests = (list: unknown): boolean =>
+  Array.isArray(list) &&
+  list.every((one) => typeof one?.name === "string" && typeof one?.digest === "string");

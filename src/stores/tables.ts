@@ -1,0 +1,261 @@
+// The store of tables and partitions in Postgres: what is there, what is recorded, and loads that come whole or not at all. Knows nothing of files, of rules, or of where rows come from.
+import { strict as assert } from "node:assert";
+import { fail, ok, type Result } from "../core/failure.js";
+import { fingerprintOf } from "../core/fingerprint.js";
+import type { Step } from "../core/rule.js";
+import type { Fact, Trace } from "../core/trace.js";
+import type { Attempt, Outcome, Stage, Store } from "../engine/ports.js";
+import type { Database } from "../postgres/connect.js";
+import { ensureLedger, readTraces, recordLoad } from "./ledger.js";
+import { readFacts, writeMark } from "./table-catalog.js";
+import { commit } from "./table-commit.js";
+import { Loading } from "./table-loading.js";
+import { lockLoad, type Patience, usualPatience } from "./table-locks.js";
+import { type Address, addressOf, ledgerSchema, literal, relation } from "./table-name.js";
+import { replaceRows } from "./table-replace.js";
+import { Session } from "./table-session.js";
+import { swapIn } from "./table-swap.js";
+
+export interface TablesOptions {
+  /** Asked at the first use, so that a build of files alone needs no database. */
+  readonly database: () => Promise<Result<Database>>;
+  readonly run: { readonly id: string; readonly host: string };
+  /** How long to wait for readers of a table that has to be changed. */
+  readonly patience?: Patience;
+}
+
+type Already = { readonly kind: "already"; readonly trace: Trace };
+
+/**
+ * A store for targets such as `table:green_trips/2023-01` and `table:zones`.
+ *
+ * Observing reads catalogue and ledger, one query each however many targets, and creates nothing. A load is one transaction
+ * on a connection of its own: it locks its partition, fills a side table, puts that in place, writes the ledger, commits. A
+ * fact's digest is the fingerprint that the table carries in its COMMENT: so a table that was dropped, emptied, put back
+ * from an old dump or made by somebody else is seen, whatever the ledger says. Rows edited one by one are not.
+ */
+export function createTables(options: TablesOptions): Store {
+  const store = new Tables(options);
+  return {
+    observe: (names) => store.observe(names),
+    traces: (steps) => store.traces(steps),
+    stage: (attempt) => store.stage(attempt),
+    publish: (attempt, stage, outcome, durationMs) =>
+      store.publish(attempt, { loading: loadingOf(stage), outcome, durationMs }),
+    discard: (_attempt, stage) => store.discard(loadingOf(stage)),
+    close: () => store.close(),
+  };
+}
+
+function loadingOf(stage: Stage): Loading {
+  assert(stage.kind === "table" && stage.writer instanceof Loading, "bug: a stage of another store");
+  return stage.writer;
+}
+
+class Tables {
+  readonly #options: TablesOptions;
+  readonly #loadings = new Set<Loading>();
+  /** Connections that wait for another loader's lock. */
+  readonly #waiting = new Set<Session>();
+  #reader: Promise<Result<Session>> | undefined;
+  #schema: string | undefined;
+
+  constructor(options: TablesOptions) {
+    this.#options = options;
+  }
+
+  async observe(names: readonly string[]): Promise<Result<readonly Fact[]>> {
+    return this.#read("look at the tables", names, async (session, addresses) =>
+      ok(await readFacts(session, addresses)),
+    );
+  }
+
+  async traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>> {
+    return this.#read("read the ledger", steps.map(targetOf), readTraces);
+  }
+
+  async #read<T>(
+    doing: string,
+    names: readonly string[],
+    work: (session: Session, addresses: readonly Address[]) => Promise<Result<readonly T[]>>,
+  ): Promise<Result<readonly T[]>> {
+    if (names.length === 0) return ok([]);
+    const reader = await this.#openReader();
+    if (!reader.ok) return reader;
+    return reader.value.guard(doing, async () => {
+      const schema = await this.#defaultSchema(reader.value);
+      if (!schema.ok) return schema;
+      const addresses: Address[] = [];
+      for (const name of names) {
+        const address = addressOf(name, schema.value);
+        if (!address.ok) return address;
+        addresses.push(address.value);
+      }
+      return work(reader.value, addresses);
+    });
+  }
+
+  /** One for the life of the store; another if the server has ended it meanwhile. */
+  async #openReader(): Promise<Result<Session>> {
+    this.#reader ??= Session.open(this.#options.database);
+    const opening = this.#reader;
+    const reader = await opening;
+    if (reader.ok && reader.value.alive) return reader;
+    if (this.#reader === opening) this.#reader = undefined;
+    return reader.ok ? this.#openReader() : reader;
+  }
+
+  /**
+   * The first schema of the search path that exists, as `current_schema()`, but for the ledger's own: for a user called
+   * `dmake` the path `"$user", public` would lead there as soon as there is a ledger.
+   */
+  async #defaultSchema(session: Session): Promise<Result<string>> {
+    if (this.#schema !== undefined) return ok(this.#schema);
+    const [row] = await session.query<{ schema: string }>(
+      "SELECT schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, n) WHERE schema <> $1 ORDER BY n LIMIT 1",
+      [ledgerSchema],
+    );
+    if (row === undefined)
+      return fail({
+        reason: "usage",
+        message: "no schema of the search path exists; write `table:SCHEMA.NAME`",
+      });
+    this.#schema = row.schema;
+    return ok(row.schema);
+  }
+
+  async stage(attempt: Attempt): Promise<Result<Stage | Already>> {
+    const opened = await Session.open(this.#options.database);
+    if (!opened.ok) return opened;
+    const session = opened.value;
+    const target = targetOf(attempt.step);
+    this.#waiting.add(session);
+    let staged = false;
+    try {
+      const begun = await session.guard(`prepare to load ${target}`, () =>
+        this.#begin(session, target, attempt),
+      );
+      staged = begun.ok && begun.value.kind === "table";
+      return begun;
+    } finally {
+      this.#waiting.delete(session);
+      if (!staged) await session.end();
+    }
+  }
+
+  async #begin(session: Session, target: string, attempt: Attempt): Promise<Result<Stage | Already>> {
+    const schema = await this.#defaultSchema(session);
+    if (!schema.ok) return schema;
+    const address = addressOf(target, schema.value);
+    if (!address.ok) return address;
+    const ledger = await ensureLedger(session);
+    if (!ledger.ok) return ledger;
+    await session.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+    // Limits that a role or database may have for people's queries: a load has no time limit while rows come in.
+    await session.query("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0");
+    await lockLoad(session, address.value);
+    const trace = await this.#sameAlready(session, address.value, attempt);
+    if (!trace.ok) return trace;
+    if (trace.value) return ok({ kind: "already", trace: trace.value });
+    const loading = new Loading(session, address.value, attempt);
+    this.#loadings.add(loading);
+    return ok({ kind: "table", writer: loading });
+  }
+
+  /** Looked at again under the lock, in statements that begin after it was given: whoever had it has committed. */
+  async #sameAlready(
+    session: Session,
+    address: Address,
+    attempt: Attempt,
+  ): Promise<Result<Trace | undefined>> {
+    if (attempt.forced) return ok(undefined);
+    const traces = await readTraces(session, [address]);
+    if (!traces.ok) return traces;
+    const [trace] = traces.value;
+    const fingerprint = fingerprintOf(attempt.recipe, attempt.inputs);
+    if (trace?.outputs[0]?.digest !== fingerprint) return ok(undefined);
+    const [fact] = await readFacts(session, [address]);
+    return ok(fact?.kind === "present" && fact.digest === fingerprint ? trace : undefined);
+  }
+
+  async publish(
+    attempt: Attempt,
+    { loading, outcome, durationMs }: { loading: Loading; outcome: Outcome; durationMs: number },
+  ): Promise<Result<Trace>> {
+    const { session, address } = loading;
+    assert(outcome.kind === "made", `bug: ${address.target} was staged and not made`);
+    return session.guard(`publish ${address.target}`, async () => {
+      // A client that hangs from here on would keep readers out.
+      await session.query("SET LOCAL idle_in_transaction_session_timeout = '60s'");
+      const rows = await countRows(loading, outcome.facts.rows);
+      if (!rows.ok) return rows;
+      const patience = this.#options.patience ?? usualPatience;
+      const placed = await (address.partition === undefined ? replaceRows : swapIn)(loading, patience);
+      if (!placed.ok) return placed;
+      const fingerprint = fingerprintOf(attempt.recipe, attempt.inputs);
+      const trace = traceOf(attempt, { fingerprint, outcome, durationMs });
+      const mark = writeMark({
+        dmake: 1,
+        target: address.target,
+        fingerprint,
+        attempt: attempt.id,
+        rows: rows.value,
+      });
+      const { schema, name } = placed.value;
+      await session.query(`COMMENT ON TABLE ${relation(schema, name)} IS ${literal(mark)}`);
+      await recordLoad(session, { address, fingerprint, trace, rows: rows.value, run: this.#options.run });
+      const committed = await commit(loading);
+      if (!committed.ok) return committed;
+      this.#loadings.delete(loading);
+      await session.end();
+      return ok(trace);
+    });
+  }
+
+  async discard(loading: Loading): Promise<void> {
+    this.#loadings.delete(loading);
+    await loading.discard();
+  }
+
+  async close(): Promise<void> {
+    const ends = [...this.#waiting].map((session) => session.end());
+    await Promise.all([...ends, ...[...this.#loadings].map((loading) => this.discard(loading))]);
+    const reader = await this.#reader;
+    this.#reader = undefined;
+    if (reader?.ok) await reader.value.end();
+  }
+}
+
+function targetOf(step: Step): string {
+  assert(step.outputs.length === 1, `bug: ${step.id} has ${step.outputs.length} outputs; a load has one`);
+  return step.outputs[0]!;
+}
+
+/** Three counts that have to agree: what the recipe read, what the server took, and what is in the table. */
+async function countRows(
+  { session, address, side, copied }: Loading,
+  expected = copied,
+): Promise<Result<number>> {
+  const [row] = await session.query<{ rows: string }>(
+    `SELECT count(*) AS rows FROM ${relation(side.schema, side.name)}`,
+  );
+  const found = Number(row?.rows);
+  if (found === expected && found === copied) return ok(found);
+  return fail({ reason: "rows-lost", table: address.table, expected, found });
+}
+
+function traceOf(
+  attempt: Attempt,
+  { fingerprint, outcome, durationMs }: { fingerprint: string; outcome: Outcome; durationMs: number },
+): Trace {
+  return {
+    recipe: attempt.recipe,
+    inputs: attempt.inputs,
+    outputs: [{ name: targetOf(attempt.step), digest: fingerprint }],
+    attempt: attempt.id,
+    startedAt: attempt.startedAt,
+    checkedAt: new Date().toISOString(),
+    durationMs,
+    facts: outcome.facts,
+  };
+}

@@ -1,0 +1,132 @@
+// The story of the ledger: made once, read by people, never newer than who writes it.
+import { strict as assert } from "node:assert";
+import { after, test } from "node:test";
+import {
+  attemptFor,
+  emptyWorld,
+  encoded,
+  factOf,
+  failure,
+  load,
+  type Rows,
+  stopServer,
+  value,
+  writerOf,
+} from "./table-rig.js";
+
+after(stopServer);
+
+const columns = [{ name: "id", type: "integer" }];
+const january: Rows = { target: "table:trips/2023-01", columns, rows: [[1], [2]] };
+
+test("a load is written down with all that is known of it", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const attempt = attemptFor(january);
+  const stage = value(await world.store.stage(attempt));
+  value(
+    await writerOf(stage).copy(
+      encoded(value(await writerOf(stage).open(columns)), january.rows),
+      new AbortController().signal,
+    ),
+  );
+  const facts = { rows: 2, bytes: 1234, url: "https://example.org/trips.parquet", etag: '"abc"' };
+  const trace = value(await world.store.publish(attempt, stage as never, { kind: "made", facts }, 1500.5));
+  const [row] = await world.sql("SELECT * FROM dmake.loads");
+  const { started_at, finished_at, recorded_at, ...rest } = row!;
+  assert.equal((started_at as Date).toISOString(), attempt.startedAt);
+  assert.equal((finished_at as Date).toISOString(), trace.checkedAt);
+  assert.ok(recorded_at instanceof Date);
+  assert.deepEqual(rest, {
+    schema_name: "public",
+    table_name: "trips",
+    partition: "2023-01",
+    target: "table:trips/2023-01",
+    fingerprint: trace.outputs[0]!.digest,
+    recipe: { kind: "load" },
+    inputs: attempt.inputs,
+    facts,
+    rows: "2",
+    bytes: "1234",
+    rejects: "0",
+    attempt: attempt.id,
+    run: "run-1",
+    host: "here",
+    duration_ms: 1500.5,
+    source_url: "https://example.org/trips.parquet",
+    source_etag: '"abc"',
+    dmake_version: "0.1.0",
+  });
+  assert.deepEqual(value(await world.store.traces([attempt.step])), [trace]);
+});
+
+test("history keeps every load, the ledger the last of each partition", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  for (const attempt of ["a", "b", "c"])
+    value(await load(world.store, { ...january, attempt, digest: attempt }));
+  assert.deepEqual(await world.sql("SELECT attempt, outcome FROM dmake.history ORDER BY id"), [
+    { attempt: "a", outcome: "loaded" },
+    { attempt: "b", outcome: "loaded" },
+    { attempt: "c", outcome: "loaded" },
+  ]);
+  assert.deepEqual(await world.sql("SELECT attempt FROM dmake.loads"), [{ attempt: "c" }]);
+});
+
+test("every table and column of the ledger says what it is", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  value(await load(world.store, january));
+  const silent = await world.sql(
+    `SELECT c.relname, a.attname FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+      WHERE c.relnamespace = 'dmake'::regnamespace AND c.relkind = 'r'
+        AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL)`,
+  );
+  assert.deepEqual(silent, []);
+});
+
+test("a ledger made by a newer dmake is left alone", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  value(await load(world.store, january));
+  await world.sql("UPDATE dmake.meta SET version = 99");
+  const newer = { reason: "ledger-newer", found: 99, known: 1 };
+  assert.deepEqual(failure(await world.store.traces([attemptFor(january).step])), newer);
+  assert.deepEqual(failure(await world.another().stage(attemptFor(january))), newer);
+  assert.deepEqual(await world.sql("SELECT count(*)::int AS rows FROM trips"), [{ rows: 2 }]);
+});
+
+test("many that come at once make one ledger", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const stores = Array.from({ length: 8 }, () => world.another());
+  await Promise.all(
+    stores.map(async (store, n) => value(await load(store, { ...january, target: `table:t${n}` }))),
+  );
+  assert.deepEqual(await world.sql("SELECT version FROM dmake.meta"), [{ version: 1 }]);
+  assert.deepEqual(await world.sql("SELECT count(*)::int AS rows FROM dmake.loads"), [{ rows: 8 }]);
+});
+
+test("a ledger that is lost, whole or by a row, costs a load and nothing else", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  for (const loss of ["DROP SCHEMA dmake CASCADE", "TRUNCATE dmake.loads"]) {
+    value(await load(world.store, january, { forced: true }));
+    await world.sql(loss);
+    assert.deepEqual(value(await world.store.traces([attemptFor(january).step])), [undefined]);
+    assert.equal((await factOf(world.store, january.target)).kind, "present");
+    assert.notEqual(value(await load(world.store, january)), "already");
+    assert.deepEqual(await world.sql("SELECT count(*)::int AS rows FROM trips"), [{ rows: 2 }]);
+  }
+});
+
+test("a table asked for with its schema and without has one record", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const zones: Rows = { ...january, target: "table:zones" };
+  const named: Rows = { ...zones, target: "table:public.zones" };
+  value(await load(world.store, zones));
+  const [trace] = value(await world.store.traces([attemptFor(named).step]));
+  assert.equal(trace?.outputs[0]?.name, "table:public.zones");
+  assert.equal(value(await load(world.store, named)), "already");
+});

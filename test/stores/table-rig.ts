@@ -1,0 +1,224 @@
+// What the tests of the table store need: a store on a throw-away database, loads in one line, and a COPY encoder for integers and text. Knows nothing of recipes.
+import { strict as assert } from "node:assert";
+import pg from "pg";
+import { type Failure, ok, type Result } from "../../src/core/failure.js";
+import type { LoadRecipe, Rule, Step } from "../../src/core/rule.js";
+import type { Fact, Trace } from "../../src/core/trace.js";
+import type { Attempt, Outcome, Stage, Store, TableColumn, TableWriter } from "../../src/engine/ports.js";
+import { type Database, openDatabase } from "../../src/postgres/connect.js";
+import { createTables, type TablesOptions } from "../../src/stores/tables.js";
+import { startServer } from "../rig/postgres.js";
+
+export type Cell = string | number | null;
+
+/** Some rows, and where they go. */
+export interface Rows {
+  readonly target: string;
+  readonly columns: readonly TableColumn[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** Digest of the one input; the rows themselves if it is not given. */
+  readonly digest?: string;
+  readonly attempt?: string;
+  readonly partitionColumn?: string;
+}
+
+export interface World {
+  readonly url: string;
+  readonly store: Store;
+  /** A query on a connection of its own, outside of dmake. */
+  readonly sql: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
+  /** Another process, as it were, with its own connections. */
+  readonly another: (options?: Partial<TablesOptions>) => Store;
+  readonly database: () => Promise<Result<Database>>;
+  readonly end: () => Promise<void>;
+}
+
+const server = await startServer();
+let worlds = 0;
+export const stopServer = (): Promise<void> => server.stop();
+
+/** An empty database with a store on it. */
+export async function emptyWorld(
+  options: Partial<TablesOptions> & { at?: (url: string) => string } = {},
+): Promise<World> {
+  const url = await server.database(`world_${++worlds}`);
+  const databases: Promise<Result<Database>>[] = [];
+  const client = new pg.Client(url);
+  await client.connect();
+  const reach = (): (() => Promise<Result<Database>>) => {
+    let opened: Promise<Result<Database>> | undefined;
+    return () => {
+      opened ??= openDatabase({ root: "/nowhere", env: { DATABASE_URL: options.at?.(url) ?? url } });
+      databases.push(opened);
+      return opened;
+    };
+  };
+  const stores: Store[] = [];
+  const another = (more: Partial<TablesOptions> = {}): Store => {
+    const store = createTables({
+      database: reach(),
+      run: { id: "run-1", host: "here" },
+      ...options,
+      ...more,
+    });
+    stores.push(store);
+    return store;
+  };
+  const database = reach();
+  return {
+    url,
+    store: another({ database, ...options }),
+    sql: async (text, values) => (await client.query(text, values)).rows,
+    another,
+    database,
+    end: async () => {
+      await Promise.all(stores.map((store) => store.close()));
+      await client.end();
+      for (const opened of databases) {
+        const found = await opened;
+        if (found.ok) await found.value.close();
+      }
+    },
+  };
+}
+
+/** A database whose every statement is shown to `before` first. */
+export function watching(
+  database: () => Promise<Result<Database>>,
+  before: (sql: string, client: pg.Client) => unknown,
+) {
+  return async (): Promise<Result<Database>> => {
+    const opened = await database();
+    if (!opened.ok) return opened;
+    const client = async (): Promise<Result<pg.Client>> => {
+      const made = await opened.value.client();
+      if (!made.ok) return made;
+      const query = made.value.query.bind(made.value) as (...args: unknown[]) => unknown;
+      Object.assign(made.value, {
+        query: (first: string | { text: string }, ...rest: unknown[]) => {
+          const text = typeof first === "string" ? first : first.text;
+          const wait = before(text, made.value);
+          return wait instanceof Promise ? wait.then(() => query(first, ...rest)) : query(first, ...rest);
+        },
+      });
+      return ok(made.value);
+    };
+    return ok({ ...opened.value, client });
+  };
+}
+
+let attempts = 0;
+
+/** What the engine would say of a load of these rows. */
+export function attemptFor(rows: Rows, { forced = false }: { forced?: boolean } = {}): Attempt {
+  const recipe: LoadRecipe = {
+    kind: "load",
+    columns: {},
+    csv: {},
+    partitionColumn: rows.partitionColumn ?? (rows.target.includes("/") ? "month" : undefined),
+  };
+  const step: Step = {
+    id: rows.target,
+    rule: {} as Rule,
+    binding: {},
+    inputs: ["data/rows.parquet"],
+    after: [],
+    outputs: [rows.target],
+    recipe,
+  };
+  return {
+    id: rows.attempt ?? `attempt-${++attempts}`,
+    step,
+    recipe: { kind: "load" },
+    inputs: [{ name: "data/rows.parquet", digest: rows.digest ?? `sha256:${JSON.stringify(rows.rows)}` }],
+    startedAt: new Date().toISOString(),
+    forced,
+  };
+}
+
+export const value = <T>(result: Result<T>): T => {
+  assert(result.ok, result.ok ? "" : JSON.stringify(result.error));
+  return result.value;
+};
+
+export const failure = (result: Result<unknown>): Failure => {
+  assert(!result.ok, "it went well");
+  return result.error;
+};
+
+export const made = (rows: number): Outcome => ({ kind: "made", facts: { rows } });
+
+const never = new AbortController().signal;
+
+export function writerOf(stage: Stage | { kind: "already" }): TableWriter {
+  assert(stage.kind === "table", `staged as ${stage.kind}`);
+  return stage.writer;
+}
+
+/** Fills an open stage; answers what the server says to the copy. */
+export async function fill(stage: Stage, rows: Rows): Promise<Result<number>> {
+  const writer = writerOf(stage);
+  const columns = await writer.open(rows.columns);
+  return columns.ok ? writer.copy(encoded(columns.value, rows.rows), never) : columns;
+}
+
+/** Stage, fill, publish, as the engine does it; a failure is discarded. */
+export async function load(
+  store: Store,
+  rows: Rows,
+  options: { forced?: boolean } = {},
+): Promise<Result<Trace | "already">> {
+  const attempt = attemptFor(rows, options);
+  const stage = await store.stage(attempt);
+  if (!stage.ok) return stage;
+  if (stage.value.kind === "already") return ok("already");
+  const filled = await fill(stage.value, rows);
+  const published = filled.ok
+    ? await store.publish(attempt, stage.value, made(rows.rows.length), 12.5)
+    : filled;
+  if (!published.ok) await store.discard(attempt, stage.value);
+  return published;
+}
+
+export const factOf = async (store: Store, target: string): Promise<Fact> =>
+  value(await store.observe([target]))[0]!;
+
+/** COPY's binary format: a head, for each row the number of columns and each value with its length, and a tail. */
+export async function* encoded(
+  columns: readonly TableColumn[],
+  rows: readonly (readonly Cell[])[],
+): AsyncGenerator<Buffer> {
+  yield Buffer.concat([Buffer.from("PGCOPY\n\xff\r\n\0", "latin1"), Buffer.alloc(8)]);
+  for (let at = 0; at < rows.length; at += 1000)
+    yield Buffer.concat(
+      rows
+        .slice(at, at + 1000)
+        .flatMap((row) => [
+          int(2, row.length),
+          ...row.map((cell, index) => cellBytes(cell, columns[index]!.type)),
+        ]),
+    );
+  yield int(2, -1);
+}
+
+function int(bytes: number, number: number | bigint): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  if (bytes === 8) buffer.writeBigInt64BE(BigInt(number));
+  else buffer.writeIntBE(Number(number), 0, bytes);
+  return buffer;
+}
+
+function cellBytes(cell: Cell, type: string): Buffer {
+  if (cell === null) return int(4, -1);
+  const bytes = plainBytes(cell, type);
+  return Buffer.concat([int(4, bytes.length), bytes]);
+}
+
+function plainBytes(cell: string | number, type: string): Buffer {
+  const size = { smallint: 2, integer: 4, bigint: 8 }[type];
+  if (size !== undefined) return int(size, Number(cell));
+  if (type !== "double precision") return Buffer.from(String(cell));
+  const buffer = Buffer.alloc(8);
+  buffer.writeDoubleBE(Number(cell));
+  return buffer;
+}
