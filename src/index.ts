@@ -1,12 +1,13 @@
 // What a Datafile imports: the functions that declare rules, domains and parameters. Knows nothing of running them.
+import type { Place } from "./core/failure.js";
 import { digestOf } from "./core/fingerprint.js";
 import type { Binding, ColumnTypes, Command, Compression, CsvOptions } from "./core/rule.js";
-import { declare, guard, textOf } from "./datafile/declare.js";
+import { declare, guard, onlyFiles, textOf, unboundIn } from "./datafile/declare.js";
 import { duration, monthsBetween } from "./datafile/domain.js";
 import { DeclarationError, session } from "./datafile/session.js";
-import { type Dollar, dollar, quotePath } from "./datafile/shell.js";
+import { type Dollar, dollar, isCommand, quotePath } from "./datafile/shell.js";
 import { tableRule } from "./datafile/table-rule.js";
-import type { CheckInput, Input, RuleHandle, Selection, Values, Wild } from "./datafile/wild.js";
+import type { Bound, CheckInput, Input, RuleHandle, Selection, Values, Wild } from "./datafile/wild.js";
 
 export type {
   ColumnTypes,
@@ -22,7 +23,9 @@ export type {
 };
 
 /** The values that wildcards may have, by wildcard. Makes a rule finite, so that its name is a goal. */
-type Where<W extends string> = { readonly [Name in W]?: readonly string[] };
+type Where<W extends string> = [W] extends [never]
+  ? { readonly [name: string]: never }
+  : { readonly [Name in W]?: readonly string[] };
 
 interface Common<W extends string, A> {
   /**
@@ -42,14 +45,14 @@ interface FromOne<W extends string, I, A> extends Common<W, A> {
 /** A length of time: `"90 s"`, `"15 minutes"`, `"12 h"`, `"7 days"`, or milliseconds. */
 export type Duration = string | number;
 
-export interface DownloadOptions<P extends string, A> extends Common<Wild<P>, A> {
+export interface DownloadOptions<P extends string, A, U = string> extends Common<Bound<P>, A> {
   /**
    * `https:`, `http:` or `file:`, as text with wildcards or as a function of their values. `file:some/path` without a
    * leading slash is relative to the Datafile; a local file is watched by content, as any input.
    */
-  readonly url: string | ((values: Values<Wild<P>>) => string);
+  readonly url: (U & CheckInput<Bound<P>, U>) | ((values: Values<Bound<P>>) => string);
   /** What the bytes must hash to, as 64 hex digits. */
-  readonly sha256?: string | ((values: Values<Wild<P>>) => string | undefined);
+  readonly sha256?: string | ((values: Values<Bound<P>>) => string | undefined);
   /** Request headers, sent to the URL's own host only. Their values are kept out of logs and records. */
   readonly headers?: Readonly<Record<string, string>>;
   /** After this long the server is asked again (with `If-None-Match`); left out, a file that is there stays. */
@@ -70,24 +73,28 @@ export interface DownloadOptions<P extends string, A> extends Common<Wild<P>, A>
  *   url: ({ color, month }) => `https://example.org/trips/${color}_tripdata_${month}.csv.gz`,
  * });
  */
-export function download<const P extends string, const A extends Input | readonly Input[] = never>(
-  target: P,
-  options: DownloadOptions<P, A>,
-): RuleHandle<Wild<P>> {
+export function download<
+  const P extends string,
+  const U extends string = string,
+  const A extends Input | readonly Input[] = never,
+>(target: P, options: DownloadOptions<P, A, U>): RuleHandle<Bound<P>> {
   const { url, sha256, headers, maxAge, timeout, retries } = options;
+  const timeoutMs = duration(timeout ?? "30 s");
+  const maxAgeMs = maxAge === undefined ? undefined : duration(maxAge);
   return declare({
     targets: [target],
     options: { ...options, from: [] },
+    check: (outputs, at) => onlyFiles(outputs, at) ?? unboundIn(url, outputs[0], at),
     recipe: (binding, at) => {
-      const values = binding as Values<Wild<P>>;
+      const values = binding as Values<Bound<P>>;
       const expected = typeof sha256 === "function" ? sha256(values) : sha256;
       return {
         kind: "download",
-        url: textOf(url as (values: Binding) => string, binding, at),
+        url: textOf(url as string | ((values: Binding) => string), binding, at),
         ...(expected && { sha256: expected }),
         ...(headers && { headers }),
-        ...(maxAge !== undefined && { maxAgeMs: duration(maxAge) }),
-        timeoutMs: duration(timeout ?? "30 s"),
+        ...(maxAgeMs !== undefined && { maxAgeMs }),
+        timeoutMs,
         retries: retries ?? 5,
       };
     },
@@ -114,7 +121,7 @@ export function parquet<
   const P extends string,
   const I extends Input,
   const A extends Input | readonly Input[] = never,
->(target: P, options: ParquetOptions<Wild<P>, I, A>): RuleHandle<Wild<P>> {
+>(target: P, options: ParquetOptions<Bound<P>, I, A>): RuleHandle<Bound<P>> {
   const { columns = {}, csv = {}, compression = "zstd" } = options;
   return declare({
     targets: [target],
@@ -143,7 +150,7 @@ export function table<
   const P extends `table:${string}`,
   const I extends Input,
   const A extends Input | readonly Input[] = never,
->(target: P, options: TableOptions<Wild<P>, I, A>): RuleHandle<Wild<P>> {
+>(target: P, options: TableOptions<Bound<P>, I, A>): RuleHandle<Bound<P>> {
   return tableRule(target, options);
 }
 
@@ -181,16 +188,28 @@ export function sh<
   const A extends Input | readonly Input[] = never,
 >(
   target: P,
-  options: CommandOptions<Wild<P>, I, A>,
-  command: (context: RecipeContext<Wild<P>> & { readonly $: Dollar }) => Command,
-): RuleHandle<Wild<P>> {
+  options: CommandOptions<Bound<P>, I, A>,
+  command: (context: RecipeContext<Bound<P>> & { readonly $: Dollar }) => Command,
+): RuleHandle<Bound<P>> {
   return declare({
     targets: [target].flat(),
     options,
     recipe: (binding, at) => ({
       kind: "sh",
-      render: (paths) => guard(() => command({ ...contextOf(paths, binding), $: dollar }), at),
+      render: (paths) => guard(() => commandOf(command({ ...contextOf(paths, binding), $: dollar }), at), at),
     }),
+  });
+}
+
+/** A text that was put together by hand has no quotes around its values, so only what `$` made is run. */
+function commandOf(made: unknown, at: Place): Command {
+  if (isCommand(made)) return made;
+  const problem = "its function answers no command, which is what `$` makes of a template";
+  throw new DeclarationError({
+    reason: "bad-rule",
+    problem,
+    at,
+    help: "({ $, output }) => $`date > ${output}`",
   });
 }
 
@@ -214,20 +233,23 @@ export function script<
   const A extends Input | readonly Input[] = never,
 >(
   target: P,
-  options: ScriptOptions<Wild<P>, I, A>,
+  options: ScriptOptions<Bound<P>, I, A>,
   run: (
-    context: RecipeContext<Wild<P>> & { readonly log: (text: string) => void; readonly signal: AbortSignal },
+    context: RecipeContext<Bound<P>> & { readonly log: (text: string) => void; readonly signal: AbortSignal },
   ) => Promise<void> | void,
-): RuleHandle<Wild<P>> {
+): RuleHandle<Bound<P>> {
   const { version } = options;
+  const { code: project, parameters } = session();
   // Whatever the function calls may be anywhere in the project's code, so all of that code is its source.
-  const source = version === undefined ? digestOf(`${run}\n${session().code}`) : `version ${version}`;
+  const code = version === undefined ? digestOf(`${run}\n${project}`) : `version ${version}`;
+  // And it may look at any parameter, of which some are declared only after it.
+  const source = () => (parameters.length === 0 ? code : `${code} ${digestOf(JSON.stringify(parameters))}`);
   return declare({
     targets: [target].flat(),
     options,
     recipe: (binding) => ({
       kind: "script",
-      source,
+      source: source(),
       run: async ({ log, signal, ...paths }) => run({ ...contextOf(paths, binding), log, signal }),
     }),
   });
@@ -260,7 +282,7 @@ export function months(first: string, last: string): readonly string[] {
  */
 export function param(name: string, fallback?: string): string {
   const { given, parameters } = session();
-  const value = given[name] ?? fallback;
+  const value = Object.hasOwn(given, name) ? given[name] : fallback;
   if (value === undefined) {
     const message = `the Datafile needs a value for \`${name}\``;
     throw new DeclarationError({ reason: "usage", message, help: `dmake ${name}=…` });

@@ -69,9 +69,7 @@ export async function runSql(command: SqlCommand, around: Surroundings): Promise
         types: { getTypeParser: () => (value: string) => value },
       });
       const names = fields.map(({ name }) => name);
-      if (command.json)
-        for (const row of rows)
-          around.screen.out(JSON.stringify(Object.fromEntries(names.map((name, i) => [name, row[i]]))));
+      if (command.json) for (const row of rows) around.screen.out(jsonObject(fields, row));
       else if (names.length === 0) around.screen.out(`${tag}${rowCount === null ? "" : ` ${rowCount}`}`);
       else for (const line of tableLines(names, rows)) around.screen.out(line);
       return "good";
@@ -84,6 +82,28 @@ export async function runSql(command: SqlCommand, around: Surroundings): Promise
   } finally {
     await database.close();
   }
+}
+
+/** int8, int2, int4, json, float4, float8, numeric, jsonb: what the server writes is JSON already. */
+const jsonTypes = new Set([20, 21, 23, 114, 700, 701, 1700, 3802]);
+const boolType = 16;
+
+/** One row as JSON. Numbers keep every digit, which `JSON.stringify` of a JavaScript number would not. */
+function jsonObject(
+  fields: readonly { readonly name: string; readonly dataTypeID: number }[],
+  row: readonly (string | null)[],
+): string {
+  const members = fields.map(({ name, dataTypeID }, i) => {
+    const text = row[i] ?? null;
+    return `${JSON.stringify(name)}:${jsonValue(text, dataTypeID)}`;
+  });
+  return `{${members.join(",")}}`;
+}
+
+function jsonValue(text: string | null, type: number): string {
+  if (text === null) return "null";
+  if (type === boolType) return text === "t" ? "true" : "false";
+  return jsonTypes.has(type) && !/^-?(NaN|Infinity)$/.test(text) ? text : JSON.stringify(text);
 }
 
 /** A header, a rule, the rows; numbers to the right. */

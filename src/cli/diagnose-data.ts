@@ -35,7 +35,7 @@ export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
       const { url, expected, found, head } = failure;
       const notes = head === "" ? [] : [`it begins: ${JSON.stringify(head)}`];
       return {
-        message: `\`${url}\` sent ${found}, not ${expected}`,
+        message: `\`${url}\` sent ${formatText(found)}, not ${formatText(expected)}`,
         notes,
         help: "open the URL in a browser: it may ask for a login, or be gone",
       };
@@ -57,7 +57,9 @@ function statusHelp(status: number): { readonly help?: string } {
 export function dataDiagnosis(failure: DataFailure): Diagnosis {
   switch (failure.reason) {
     case "not-that-format":
-      return { message: `\`${failure.file}\` is ${failure.found}, not ${failure.expected}` };
+      return {
+        message: `\`${failure.file}\` is ${formatText(failure.found)}, not ${formatText(failure.expected)}`,
+      };
     case "empty-file":
       return { message: `\`${failure.file}\` is empty: ${failure.expected} was expected` };
     case "bad-row": {
@@ -88,6 +90,21 @@ export function dataDiagnosis(failure: DataFailure): Diagnosis {
     case "data-engine":
       return { message: `\`${failure.file}\`: ${clipped(failure.message)}` };
   }
+}
+
+/** The short names of formats as a person says them. */
+function formatText(name: string): string {
+  const said: Readonly<Record<string, string>> = {
+    html: "an HTML page",
+    xml: "an XML page",
+    json: "JSON",
+    csv: "CSV",
+    pdf: "a PDF",
+    binary: "binary data",
+    empty: "an empty file",
+    "git-lfs pointer": "a Git LFS pointer",
+  };
+  return said[name] ?? name;
 }
 
 function badValue(failure: Extract<DataFailure, { reason: "bad-value" }>): Diagnosis {

@@ -2,6 +2,7 @@
 // The program: arguments in, exit code out, signals in between. The only file that knows the process it runs in.
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { inspect } from "node:util";
 import type { Ending, Surroundings } from "./commands.js";
 import { diagnose } from "./diagnose.js";
 import { readCommandLine } from "./options.js";
@@ -86,5 +87,11 @@ for (const stream of [process.stdout, process.stderr])
     aborting.abort();
   });
 
-const code = await main();
-process.exitCode = interrupted ?? code;
+try {
+  const code = await main();
+  process.exitCode = interrupted ?? code;
+} catch (error) {
+  // Expected failures are values; what is thrown up to here is dmake's own fault, and its stack is what helps.
+  process.stderr.write(`this is a bug in dmake, please report it:\n${inspect(error)}\n`);
+  process.exit(interrupted ?? exitCodes.failed);
+}

@@ -1,6 +1,6 @@
 // The command line as a value: flags, words, parameters; and what `--help` says. Knows nothing of carrying it out.
 import { availableParallelism } from "node:os";
-import yargs from "yargs";
+import yargs, { type Argv } from "yargs";
 import { fail, ok, type Result } from "../core/failure.js";
 
 interface Where {
@@ -67,6 +67,29 @@ export async function readCommandLine(
 
 const lowered = (message: string): string => message.charAt(0).toLowerCase() + message.slice(1);
 
+const buildFlags = (parser: Argv<Argued>) =>
+  parser
+    .option("jobs", {
+      alias: "j",
+      type: "number",
+      requiresArg: true,
+      describe: "recipes at once",
+      default: availableParallelism(),
+    })
+    .option("dry-run", { alias: "n", type: "boolean", describe: "say what would run, and what may" })
+    .option("question", {
+      alias: "q",
+      type: "boolean",
+      describe: "say nothing; exit 3 if anything is stale",
+    })
+    .option("keep-going", {
+      alias: "k",
+      type: "boolean",
+      describe: "after a failure, build what does not need it",
+    })
+    .option("always-make", { alias: "B", type: "boolean", describe: "run every recipe, fresh or not" })
+    .option("json", { type: "boolean", describe: "one JSON event a line" });
+
 function describe(version: string, found: (command: CommandLine) => void) {
   return yargs()
     .scriptName("dmake")
@@ -91,27 +114,7 @@ function describe(version: string, found: (command: CommandLine) => void) {
       "$0",
       false,
       (y) =>
-        y
-          .option("jobs", {
-            alias: "j",
-            type: "number",
-            requiresArg: true,
-            describe: "recipes at once",
-            default: availableParallelism(),
-          })
-          .option("dry-run", { alias: "n", type: "boolean", describe: "say what would run, and what may" })
-          .option("question", {
-            alias: "q",
-            type: "boolean",
-            describe: "say nothing; exit 3 if anything is stale",
-          })
-          .option("keep-going", {
-            alias: "k",
-            type: "boolean",
-            describe: "after a failure, build what does not need it",
-          })
-          .option("always-make", { alias: "B", type: "boolean", describe: "run every recipe, fresh or not" })
-          .option("json", { type: "boolean", describe: "one JSON event a line" })
+        buildFlags(y)
           .example("$0", "build the default goals of ./Datafile.ts")
           .example("$0 data/yellow_2021-01.parquet", "bring one file up to date")
           .example("$0 'table:green_trips/{2023-01..2023-03}'", "load three months")
@@ -161,10 +164,13 @@ function describe(version: string, found: (command: CommandLine) => void) {
     .fail(false);
 }
 
-const where = (argv: {
-  readonly directory: string | undefined;
-  readonly file: string | undefined;
-}): Where => ({
+/** The flags of every verb. */
+interface Argued {
+  directory: string | undefined;
+  file: string | undefined;
+}
+
+const where = (argv: Argued): Where => ({
   directory: argv.directory,
   datafile: argv.file,
 });

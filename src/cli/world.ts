@@ -1,9 +1,9 @@
 // Wires stores and runners to the engine's ports, each loaded when first needed. Knows nothing of what they do.
 import { randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, normalize } from "node:path";
-import type { Result } from "../core/failure.js";
+import { ok, type Result } from "../core/failure.js";
 import type { Stores } from "../engine/facts.js";
 import type { Runners, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
@@ -53,9 +53,11 @@ export function wire(place: Place): Wired {
   const database = lazyDatabase(place);
   const run = { id: randomBytes(8).toString("hex"), host: hostname() };
   const files = createFiles({ directory: ownFolder, writable: place.writable });
-  const tables = lazyStore(() =>
-    import("../stores/tables.js").then((room) => room.createTables({ database: database.open, run })),
-  );
+  const tables = lazyStore(async () => {
+    if (!place.writable && (await hasNoDatabase(place))) return emptyStore;
+    const { createTables } = await import("../stores/tables.js");
+    return createTables({ database: database.open, run });
+  });
   const close = async () => {
     await files.close();
     await tables.close();
@@ -63,6 +65,26 @@ export function wire(place: Place): Wired {
   };
   return { stores: { files, tables }, runners, close };
 }
+
+/** Whether the project's database would have to be made first: then nothing is loaded, and a query need not make it. */
+async function hasNoDatabase({ root, env }: Place): Promise<boolean> {
+  const { readAddress } = await import("../postgres/server-address.js");
+  const address = readAddress(env);
+  return address.ok && address.value === undefined && !existsSync(join(root, ownFolder, "postgres"));
+}
+
+const unwritable = (): never => {
+  throw new Error("bug: a query writes nothing");
+};
+
+const emptyStore: Store = {
+  observe: async (names) => ok(names.map(() => ({ kind: "absent" }))),
+  traces: async (steps) => ok(steps.map(() => undefined)),
+  stage: unwritable,
+  publish: unwritable,
+  discard: unwritable,
+  close: async () => undefined,
+};
 
 /** A store whose module is loaded with its first use: a build of files alone never loads a database client. */
 function lazyStore(load: () => Promise<Store>): Store {

@@ -135,7 +135,7 @@ test("a server that does not have the file", async (t) => {
   assert.equal(code, 1);
   assert.equal(
     stderr,
-    `failed: raw/trips.csv\nerror: \`${url}/trips.csv\` answered 404 Not Found\n  --> Datafile.ts:2:17\nhelp: is the month published, and the URL right?\n`.replace(
+    `failed: raw/trips.csv\n  | the server says: no such month\nerror: \`${url}/trips.csv\` answered 404 Not Found\n  --> Datafile.ts:2:17\nhelp: is the month published, and the URL right?\n`.replace(
       ":17",
       "",
     ),
@@ -167,7 +167,7 @@ test("a CSV that is no CSV", async (t) => {
   });
   const { code, stderr } = await here.run();
   assert.equal(code, 1);
-  assert.match(stderr, /^failed: out\.parquet\nerror: `in\.csv` is .*HTML/m);
+  assert.match(stderr, /^failed: out\.parquet\nerror: `in\.csv` is an HTML page, not CSV$/m);
   assert.match(stderr, /--> Datafile\.ts:2/);
   assert.deepEqual(left(here), ["Datafile.ts", "in.csv"]);
 });
