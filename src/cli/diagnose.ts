@@ -110,7 +110,7 @@ function diagnosisOf(failure: Failure): Diagnosis {
 }
 
 /** ``, as `a`, `b` ``; nothing for an empty list. */
-export const namesText = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
+const namesText = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
 
 function usageDiagnosis(failure: UsageFailure): Diagnosis {
   switch (failure.reason) {

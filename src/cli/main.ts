@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The program: arguments in, exit code out, signals in between. The only file that knows the process it runs in.
+// The program: arguments in, exit code out, signals in between. The only file that sees its own process; knows nothing of how a command is carried out.
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { inspect } from "node:util";

@@ -2,11 +2,11 @@
 import type { RunFacts } from "../core/trace.js";
 import type { Reason } from "../core/verdict.js";
 
-export const rowsText = (rows: number): string =>
+const rowsText = (rows: number): string =>
   `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
 
 /** Powers of 1000, as on the disk's label. */
-export function bytesText(bytes: number): string {
+function bytesText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let [value, unit] = [bytes, 0];
   while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
@@ -28,7 +28,7 @@ export const factsText = ({ rows, bytes }: RunFacts): string =>
     ", ",
   );
 
-export function reasonText(reason: Reason): string {
+function reasonText(reason: Reason): string {
   switch (reason.why) {
     case "forced":
       return "forced by `-B`";

@@ -26,7 +26,7 @@ export interface Wired {
   readonly close: () => Promise<void>;
 }
 
-export const runners: Runners = {
+const runners: Runners = {
   download: () => import("../recipes/download.js").then((room) => room.runDownload),
   parquet: () => import("../recipes/parquet.js").then((room) => room.runParquet),
   load: () => import("../recipes/load.js").then((room) => room.runLoad),

@@ -1,4 +1,4 @@
-// Reads from Postgres' catalogues what tables and partitions there are, without a lock on any of them. Changes nothing.
+// Reads from Postgres' catalogues what tables and partitions there are, without a lock on any of them. Changes nothing, and knows nothing of loads.
 import { digestOf } from "../core/fingerprint.js";
 import type { Digest, Fact } from "../core/trace.js";
 import type { Address } from "./table-name.js";
