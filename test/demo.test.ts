@@ -4,7 +4,7 @@ import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { startServer, type TestServer } from "./rig/postgres.js";
-import { demoProject, type Project } from "./rig/project.js";
+import { demoProject, type Project } from "./rig/binary.js";
 
 const trips = { "2023-01": 68_211, "2023-02": 64_809, "2023-03": 72_044 };
 

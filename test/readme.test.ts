@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { demoProject, repository } from "./rig/project.js";
+import { demoProject, repository } from "./rig/binary.js";
 
 const readme = readFileSync(join(repository, "README.md"), "utf8");
 

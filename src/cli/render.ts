@@ -131,7 +131,7 @@ export class TextRenderer implements Renderer {
 }
 
 function doneText({ how, facts }: Extract<BuildEvent, { event: "done" }>): string {
-  if (how === "already") return "loaded by another dmake meanwhile";
+  if (how === "already") return "made by another dmake meanwhile";
   const text = factsText(facts);
   return (how === "unchanged" ? `not modified ${text}`.trimEnd() : text).padEnd(24);
 }

@@ -2,8 +2,7 @@
 import type { RunFacts } from "../core/trace.js";
 import type { Reason } from "../core/verdict.js";
 
-const rowsText = (rows: number): string =>
-  `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
+const rowsText = (rows: number): string => `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
 
 /** Powers of 1000, as on the disk's label. */
 function bytesText(bytes: number): string {

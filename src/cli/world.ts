@@ -96,7 +96,7 @@ function lazyStore(load: () => Promise<Store>): Store {
   return {
     observe: async (names) => (await store()).observe(names),
     traces: async (steps) => (await store()).traces(steps),
-    stage: async (attempt) => (await store()).stage(attempt),
+    stage: async (attempt, signal) => (await store()).stage(attempt, signal),
     publish: async (attempt, stage, outcome, durationMs) =>
       (await store()).publish(attempt, stage, outcome, durationMs),
     discard: async (attempt, stage) => (await store()).discard(attempt, stage),

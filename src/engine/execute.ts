@@ -38,7 +38,7 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
   };
   const reasons = verdict.kind === "stale" ? verdict.reasons : [];
   emit({ event: "running", step: step.id, attempt: attempt.id, reasons });
-  const stage = await store.stage(attempt);
+  const stage = await store.stage(attempt, signal);
   const elapsed = () => Math.round(performance.now() - started);
   if (!stage.ok) return stage;
   if (stage.value.kind === "already")

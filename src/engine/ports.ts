@@ -92,8 +92,14 @@ export interface Store {
   observe(names: readonly string[]): Promise<Result<readonly Fact[]>>;
   /** The record of the last success of the steps, in order. */
   traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>>;
-  /** Prepares a place to write. `already`: another process has just published the same. */
-  stage(attempt: Attempt): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>>;
+  /**
+   * Prepares a place to write, waiting for whoever writes there now. `already`: another process has published the same
+   * meanwhile. Without a signal the waiting cannot be cut short.
+   */
+  stage(
+    attempt: Attempt,
+    signal?: AbortSignal,
+  ): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>>;
   /** Makes what is staged visible and records it, whole or not at all. Answers the record. */
   publish(attempt: Attempt, stage: Stage, outcome: Outcome, durationMs: number): Promise<Result<Trace>>;
   /** Leaves nothing of a stage behind. */

@@ -16,7 +16,7 @@ import { getuid, kill, platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Binaries } from "./embedded-binaries.js";
 import { lastWords } from "./embedded-cluster.js";
-import { codeOf, isAlive } from "./embedded-lock.js";
+import { codeOf, isAlive } from "../system/lock.js";
 import { isSameFolder, openLog, replaceFile, type Site } from "./embedded-site.js";
 import { type ServerUser, serverEnv } from "./embedded-user.js";
 

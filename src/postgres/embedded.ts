@@ -5,7 +5,7 @@ import type pg from "pg";
 import { fail, ok, type Result } from "../core/failure.js";
 import { findNative, openBinaries } from "./embedded-binaries.js";
 import { ownerName, prepareCluster, startHelp } from "./embedded-cluster.js";
-import { type Lock, takeLock } from "./embedded-lock.js";
+import { type Lock, takeLock } from "../system/lock.js";
 import {
   disownPidFile,
   endOrphans,

@@ -1,158 +1,180 @@
 // Targets that are files of this disk: looked at, written aside, renamed into place, recorded in `.dmake/`. Knows nothing of rules or recipes.
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  createReadStream,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import pLimit from "p-limit";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
 import type { Digest, Fact, Trace } from "../core/trace.js";
+import { judge } from "../core/verdict.js";
 import type { Attempt, Outcome, Stage, Store } from "../engine/ports.js";
+import { lockStep } from "./file-lock.js";
+import { diskClock, hash, isSame, isSettled, type Look, lookAt } from "./file-look.js";
+import { guarded, guardedSync } from "./io-failure.js";
 import { type Stamp, State } from "./state.js";
 
-/** Streams of 1 MB reach 1.5 GB/s of SHA-256, of 64 KB 1.15; two at once fill two cores. */
-const chunkBytes = 1 << 20;
+/** Two at once fill two cores, and more would only make the disk seek. */
 const hashesAtOnce = 2;
-/** A file changed this shortly before it was read may change again without its time moving (git's rule for its index). */
-const racyNs = 2_000_000_000n;
 
-type Look = Omit<Stamp, "digest">;
+interface FilesOptions {
+  /** Where dmake keeps its own files, relative to the current directory. */
+  readonly directory: string;
+  /** Without it nothing at all is written: for queries. */
+  readonly writable: boolean;
+}
 
-/**
- * The store of files, relative to the current directory. With `writable: false` nothing at all is written, for queries.
- * Digests are remembered with the file's stamp, so that an untouched file is not read again.
- */
-export function createFiles(options: { readonly directory: string; readonly writable: boolean }): Store {
-  const path = join(options.directory, "state.ndjson");
-  const limit = pLimit(hashesAtOnce);
-  const before = new Map<string, readonly (Look | undefined)[]>();
-  let opened: State | undefined;
+/** An attempt that has its stage. */
+interface Going {
+  /** What each final path looked like before the recipe started. */
+  readonly before: readonly (Look | undefined)[];
+  readonly release: () => void;
+}
+
+/** The store of files, relative to the current directory. */
+export const createFiles = (options: FilesOptions): Store => new Files(options);
+
+/** Lives for one process. Digests are remembered with the file's stamp, so that an untouched file is not read again. */
+class Files implements Store {
+  readonly #options: FilesOptions;
+  readonly #path: string;
+  readonly #limit = pLimit(hashesAtOnce);
+  readonly #going = new Map<string, Going>();
+  #state: State | undefined;
+  #clock: bigint | undefined;
+
+  constructor(options: FilesOptions) {
+    this.#options = options;
+    this.#path = join(options.directory, "state.ndjson");
+  }
+
+  async observe(names: readonly string[]): Promise<Result<readonly Fact[]>> {
+    const stamps = this.#recorded("read", (state) => names.map((name) => state.stamps.get(name)));
+    if (!stamps.ok) return stamps;
+    const facts = await Promise.all(names.map((name, i) => this.#observeOne(name, stamps.value[i])));
+    const failed = facts.find((fact) => !fact.ok);
+    return failed && !failed.ok ? failed : ok(facts.flatMap((fact) => (fact.ok ? [fact.value] : [])));
+  }
+
+  async traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>> {
+    return this.#recorded("read", (state) => steps.map((step) => state.traces.get(step.id)));
+  }
+
+  async stage(
+    attempt: Attempt,
+    signal?: AbortSignal,
+  ): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>> {
+    const { directory } = this.#options;
+    const locked = await guarded("lock", directory, () => lockStep(directory, attempt.step, signal));
+    const lock = locked.ok ? locked.value : locked;
+    if (!lock.ok) return lock;
+    const release = lock.value;
+    const stage = await this.#stageLocked(attempt, release);
+    if (!stage.ok || stage.value.kind === "already") release();
+    return stage;
+  }
+
+  async #stageLocked(attempt: Attempt, release: () => void): ReturnType<Store["stage"]> {
+    const made = await this.#madeMeanwhile(attempt);
+    if (!made.ok) return made;
+    if (made.value) return ok({ kind: "already", trace: made.value });
+    const { outputs } = attempt.step;
+    const before = guardedSync("make the folder of", outputs[0] ?? "", () => {
+      for (const output of outputs) mkdirSync(dirname(output), { recursive: true });
+      return outputs.map(lookAt);
+    });
+    if (!before.ok) return before;
+    this.#going.set(attempt.id, { before: before.value, release });
+    return ok({ kind: "files", paths: outputs.map((output) => temporaryPath(output, attempt.id)) });
+  }
+
+  /** The record of another process that made just this while we waited for its lock, or since we judged. */
+  async #madeMeanwhile(attempt: Attempt): Promise<Result<Trace | undefined>> {
+    const { step, recipe, inputs, startedAt, forced } = attempt;
+    const news = this.#recorded("read", (state) => state.refresh());
+    if (!news.ok) return news;
+    const trace = news.value && !forced ? this.#state?.traces.get(step.id) : undefined;
+    if (!trace) return ok(undefined);
+    const outputs = await this.observe(step.outputs);
+    if (!outputs.ok) return outputs;
+    const evidence = {
+      step,
+      recipe,
+      inputs,
+      outputs: outputs.value,
+      trace,
+      forced,
+      nowMs: Date.parse(startedAt),
+    };
+    return ok(judge(evidence).kind === "fresh" ? trace : undefined);
+  }
+
+  async publish(
+    attempt: Attempt,
+    stage: Stage,
+    outcome: Outcome,
+    durationMs: number,
+  ): Promise<Result<Trace>> {
+    const { step } = attempt;
+    const before = this.#going.get(attempt.id)?.before ?? [];
+    const previous = this.#recorded("read", (state) => state.traces.get(step.id));
+    if (!previous.ok) return previous;
+    const digests =
+      outcome.kind === "unchanged"
+        ? ok(recordedDigests(step, previous.value))
+        : await publishFiles(step, stage, { outcome, before, limit: this.#limit });
+    if (!digests.ok) return digests;
+    const trace = traceOf(attempt, digests.value, outcome, { durationMs, previous: previous.value });
+    const noted = this.#recorded("write", (state) => state.setTrace(step.id, trace));
+    this.#letGo(attempt);
+    return noted.ok ? ok(trace) : noted;
+  }
+
+  async discard(attempt: Attempt, stage: Stage): Promise<void> {
+    if (stage.kind === "files")
+      for (const path of stage.paths) rmSync(path, { recursive: true, force: true });
+    this.#letGo(attempt);
+  }
+
+  async close(): Promise<void> {
+    if (this.#options.writable) this.#state?.compact();
+  }
+
+  #letGo(attempt: Attempt): void {
+    this.#going.get(attempt.id)?.release();
+    this.#going.delete(attempt.id);
+  }
+
   /** Works on the state, which is read when first needed: a disk that refuses is then a failure like any other. */
-  const recorded = <T>(doing: "read" | "write", work: (state: State) => T): Result<T> =>
-    guardedSync(doing, path, () => {
-      opened ??= new State(path);
-      return work(opened);
+  #recorded<T>(doing: "read" | "write", work: (state: State) => T): Result<T> {
+    return guardedSync(doing, this.#path, () => {
+      this.#state ??= new State(this.#path);
+      return work(this.#state);
     });
-  let clock: bigint | undefined;
-  const settled = (look: Look): boolean => {
-    clock ??= diskClock(options.directory);
-    return BigInt(look.mtimeNs) < clock - racyNs && BigInt(look.ctimeNs) < clock - racyNs;
-  };
+  }
 
-  const digest = async (name: string, look: Look): Promise<Result<Fact>> => {
-    const found = await guarded("read", name, () => limit(() => hash(name)));
-    if (!found.ok) return found;
-    const noted = recorded("write", (state) => {
-      if (options.writable && settled(look) && same(look, lookAt(name)))
-        state.setStamp(name, { ...look, digest: found.value });
-    });
-    return noted.ok ? ok({ kind: "present", digest: found.value }) : noted;
-  };
-
-  const observeOne = (name: string, stamp: Stamp | undefined): Result<Fact> | Promise<Result<Fact>> => {
+  #observeOne(name: string, stamp: Stamp | undefined): Result<Fact> | Promise<Result<Fact>> {
     const look = guardedSync("look at", name, () => lookAt(name));
     if (!look.ok) return look;
     if (!look.value) return ok({ kind: "absent" });
-    return stamp && same(stamp, look.value)
+    return stamp && isSame(stamp, look.value)
       ? ok({ kind: "present", digest: stamp.digest })
-      : digest(name, look.value);
-  };
+      : this.#digest(name, look.value);
+  }
 
-  return {
-    async observe(names) {
-      const stamps = recorded("read", (state) => names.map((name) => state.stamps.get(name)));
-      if (!stamps.ok) return stamps;
-      return collected(await Promise.all(names.map((name, i) => observeOne(name, stamps.value[i]))));
-    },
-    async traces(steps: readonly Step[]) {
-      return recorded("read", (state) => steps.map((step) => state.traces.get(step.id)));
-    },
-    async stage(attempt) {
-      const { outputs } = attempt.step;
-      const made = guardedSync("make the folder of", outputs[0] ?? "", () => {
-        for (const output of outputs) mkdirSync(dirname(output), { recursive: true });
-        return outputs.map(lookAt);
-      });
-      if (!made.ok) return made;
-      before.set(attempt.id, made.value);
-      return ok({ kind: "files", paths: outputs.map((output) => temporaryPath(output, attempt.id)) });
-    },
-    async publish(attempt, stage, outcome, durationMs) {
-      const { step } = attempt;
-      const untouched = before.get(attempt.id) ?? [];
-      const previous = recorded("read", (state) => state.traces.get(step.id));
-      if (!previous.ok) return previous;
-      const digests =
-        outcome.kind === "unchanged"
-          ? ok(recordedDigests(step, previous.value))
-          : await publishFiles(step, stage, { outcome, untouched, limit });
-      if (!digests.ok) return digests;
-      before.delete(attempt.id);
-      const trace = traceOf(attempt, digests.value, outcome, { durationMs, previous: previous.value });
-      return recorded("write", (state) => {
-        state.setTrace(step.id, trace);
-        return trace;
-      });
-    },
-    async discard(attempt, stage) {
-      before.delete(attempt.id);
-      if (stage.kind === "files")
-        for (const path of stage.paths) rmSync(path, { recursive: true, force: true });
-    },
-    async close() {
-      if (options.writable) opened?.compact();
-    },
-  };
-}
+  async #digest(name: string, look: Look): Promise<Result<Fact>> {
+    const found = await guarded("read", name, () => this.#limit(() => hash(name)));
+    if (!found.ok) return found;
+    const noted = this.#recorded("write", (state) => {
+      if (this.#options.writable && this.#isSettled(look) && isSame(look, lookAt(name)))
+        state.setStamp(name, { ...look, digest: found.value });
+    });
+    return noted.ok ? ok({ kind: "present", digest: found.value }) : noted;
+  }
 
-/**
- * The disk's own clock, which alone can be compared with a file's time: the time of a file that was just written.
- * Taken once a process: an older answer only makes more files racy.
- */
-function diskClock(directory: string): bigint {
-  const path = join(directory, "clock");
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(path, "");
-  utimesSync(path, 0, 0);
-  return statSync(path, { bigint: true }).ctimeNs;
-}
-
-function lookAt(name: string): Look | undefined {
-  const stats = statSync(name, { bigint: true, throwIfNoEntry: false });
-  if (!stats) return undefined;
-  if (stats.isDirectory()) throw Object.assign(new Error(`${name} is a directory`), { code: "EISDIR" });
-  return {
-    size: String(stats.size),
-    mtimeNs: String(stats.mtimeNs),
-    ctimeNs: String(stats.ctimeNs),
-    inode: String(stats.ino),
-    device: String(stats.dev),
-  };
-}
-
-const same = (one: Look, other: Look | undefined): boolean =>
-  other !== undefined &&
-  one.size === other.size &&
-  one.mtimeNs === other.mtimeNs &&
-  one.ctimeNs === other.ctimeNs &&
-  one.inode === other.inode &&
-  one.device === other.device;
-
-async function hash(name: string): Promise<Digest> {
-  const sum = createHash("sha256");
-  for await (const chunk of createReadStream(name, { highWaterMark: chunkBytes }))
-    sum.update(chunk as Buffer);
-  return `sha256:${sum.digest("hex")}`;
+  #isSettled(look: Look): boolean {
+    this.#clock ??= diskClock(this.#options.directory);
+    return isSettled(look, this.#clock);
+  }
 }
 
 /** In the folder of the final file, so that the rename stays on one file system; the attempt's id keeps late writers of dead runs apart. */
@@ -166,21 +188,20 @@ function temporaryPath(output: string, attempt: string): string {
 
 interface Publishing {
   readonly outcome: Extract<Outcome, { kind: "made" }>;
-  /** What each final path looked like before the recipe started. */
-  readonly untouched: readonly (Look | undefined)[];
+  readonly before: Going["before"];
   readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 async function publishFiles(
   step: Step,
   stage: Stage,
-  { outcome, untouched, limit }: Publishing,
+  { outcome, before, limit }: Publishing,
 ): Promise<Result<Digest[]>> {
   if (stage.kind !== "files") throw new Error(`bug: ${step.id} is a file staged as a table`);
   const digests: Digest[] = [];
   for (const [i, path] of stage.paths.entries()) {
     const output = step.outputs[i] ?? "";
-    const checked = guardedSync("look at", output, () => checkWritten(output, path, untouched[i]));
+    const checked = guardedSync("look at", output, () => checkWritten(output, path, before[i]));
     if (!checked.ok) return checked;
     if (checked.value) return fail(checked.value);
     const known = outcome.digests?.[i];
@@ -196,9 +217,11 @@ async function publishFiles(
   });
 }
 
-function checkWritten(output: string, path: string, untouched: Look | undefined): Failure | undefined {
+function checkWritten(output: string, path: string, before: Look | undefined): Failure | undefined {
   const now = lookAt(output);
-  if (!(untouched ? same(untouched, now) : now === undefined)) return { reason: "wrote-final-path", output };
+  // Not the time of its last change of status: a backup, a chmod or a new hard link writes nothing.
+  const same = now?.size === before?.size && now?.mtimeNs === before?.mtimeNs && now?.inode === before?.inode;
+  if (!same) return { reason: "wrote-final-path", output };
   return lookAt(path) ? undefined : { reason: "output-missing", output };
 }
 
@@ -232,36 +255,4 @@ function traceOf(
     durationMs,
     facts: outcome.kind === "unchanged" ? { ...previous?.facts, ...outcome.facts } : outcome.facts,
   };
-}
-
-/** Errors of the file system that a person can mend are failures; anything else is a bug and thrown on. */
-function ioFailure(doing: string, path: string, error: unknown): Failure {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) throw error;
-  return { reason: "io", doing, path, code };
-}
-
-function guardedSync<T>(doing: string, path: string, work: () => T): Result<T> {
-  try {
-    return ok(work());
-  } catch (error) {
-    return fail(ioFailure(doing, path, error));
-  }
-}
-
-async function guarded<T>(doing: string, path: string, work: () => Promise<T>): Promise<Result<T>> {
-  try {
-    return ok(await work());
-  } catch (error) {
-    return fail(ioFailure(doing, path, error));
-  }
-}
-
-function collected<T>(results: readonly Result<T>[]): Result<readonly T[]> {
-  const values: T[] = [];
-  for (const result of results) {
-    if (!result.ok) return result;
-    values.push(result.value);
-  }
-  return ok(values);
 }

@@ -1,5 +1,15 @@
 // The file `.dmake/state.ndjson`: stamps with digests, and the records of successes, one line each, appended. Knows nothing of what they mean.
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import type { Digest, Trace } from "../core/trace.js";
 
@@ -31,6 +41,8 @@ export class State {
   readonly stamps = new Map<string, Stamp>();
   readonly traces = new Map<string, Trace>();
   readonly #path: string;
+  /** How much of which file has been read: up to the end of a whole line. */
+  #read = { inode: 0n, bytes: 0 };
   #lines = 0;
   #ready = false;
   #torn = false;
@@ -38,7 +50,21 @@ export class State {
 
   constructor(path: string) {
     this.#path = path;
-    this.#read();
+    this.refresh();
+  }
+
+  /** Takes in what other processes have written since. Answers whether there was anything. */
+  refresh(): boolean {
+    const stats = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    if (!stats) return false;
+    // Another file: somebody has rewritten it, or cut it short.
+    if (stats.ino !== this.#read.inode || stats.size < BigInt(this.#read.bytes)) {
+      this.#read = { inode: stats.ino, bytes: 0 };
+      this.#lines = 0;
+    }
+    if (stats.size === BigInt(this.#read.bytes)) return false;
+    this.#takeAll(textFrom(this.#path, this.#read.bytes));
+    return true;
   }
 
   setStamp(name: string, stamp: Stamp): void {
@@ -54,6 +80,7 @@ export class State {
 
   /** Rewrites the file if most of it is superseded. */
   compact(): void {
+    if (this.#ready) this.refresh();
     const live = this.stamps.size + this.traces.size;
     if (!this.#ready || this.#lines - live < Math.max(slack, live)) return;
     const lines: Line[] = [header];
@@ -63,13 +90,12 @@ export class State {
     const next = `${this.#path}.${process.pid}.tmp`;
     writeFileSync(next, lines.map(written).join(""));
     renameSync(next, this.#path);
-    this.#lines = live;
   }
 
   #append(line: Line): void {
     if (!this.#ready) this.#open();
+    // Counted when it is read again, with what others have appended.
     appendFileSync(this.#path, written(line));
-    this.#lines += 1;
   }
 
   #open(): void {
@@ -82,19 +108,17 @@ export class State {
     this.#ready = true;
   }
 
-  #read(): void {
-    let text: string;
-    try {
-      text = readFileSync(this.#path, "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-      throw error;
+  #takeAll(text: string): void {
+    const lines = text.split("\n");
+    const rest = lines.pop() ?? "";
+    if (this.#read.bytes === 0) {
+      const opening = parsed(lines[0] ?? rest);
+      this.#foreign = opening?.[0] !== "dmake-state" || opening[1] !== format;
     }
-    const [first = "", ...lines] = text.split("\n");
-    const opening = parsed(first);
-    this.#foreign = opening?.[0] !== "dmake-state" || opening[1] !== format;
+    this.#read.bytes += Buffer.byteLength(text) - Buffer.byteLength(rest);
+    // A foreign file is put aside whole, so nothing of it is torn.
+    this.#torn = !this.#foreign && rest !== "";
     if (this.#foreign) return;
-    this.#torn = !text.endsWith("\n");
     for (const text of lines) {
       const line = parsed(text);
       if (line) this.#take(line);
@@ -114,6 +138,17 @@ export class State {
       case "trace":
         this.traces.set(line[1], line[2]);
     }
+  }
+}
+
+/** What a file holds from a byte on. Read whole, 10 000 records would be read 10 000 times over in one build. */
+function textFrom(path: string, start: number): string {
+  const descriptor = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(fstatSync(descriptor).size - start);
+    return bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, bytes.length, start));
+  } finally {
+    closeSync(descriptor);
   }
 }
 

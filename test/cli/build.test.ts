@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/project.js";
+import { createProject, type Project } from "../rig/binary.js";
 
 const copies = `import { sh } from "dmake";
 export const first = sh("mid/{name}.txt", { from: "in/{name}.txt", where: { name: ["a", "b"] } },

@@ -18,7 +18,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { keepEmbedded, startEmbedded, stopEmbedded } from "../../src/postgres/embedded.js";
 import { findNative } from "../../src/postgres/embedded-binaries.js";
-import { isAlive, startTimeOf, takeLock } from "../../src/postgres/embedded-lock.js";
+import { isAlive, startTimeOf, takeLock } from "../../src/system/lock.js";
 import {
   ask,
   begin,
