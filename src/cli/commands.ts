@@ -108,11 +108,8 @@ export async function runBuild(command: BuildCommand, around: Surroundings): Pro
   if (!path.ok) return refuse(path.error);
   if (!planned.ok) return refuse(planned.error);
   const { graph, datafile } = planned.value;
-  const { stores, runners, close } = wire({
-    root: dirname(path.value),
-    env: around.env,
-    writable: command.mode === "build",
-  });
+  const place = { root: dirname(path.value), env: around.env, writable: command.mode === "build" };
+  const { stores, runners, close } = wire(place, renderer.notice);
   try {
     const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
     if (!there.ok)

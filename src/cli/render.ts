@@ -14,6 +14,8 @@ export interface Screen {
 export interface Renderer {
   readonly event: (event: BuildEvent) => void;
   readonly failure: (failure: Failure, at?: Place) => void;
+  /** What is being waited for while nothing runs. */
+  readonly notice: (text: string) => void;
   readonly close: () => void;
 }
 
@@ -23,6 +25,7 @@ export function jsonRenderer(screen: Screen): Renderer {
   return {
     event: write,
     failure: (failure, at) => write({ event: "error", failure, ...(at && { at }) }),
+    notice: () => undefined,
     close: () => undefined,
   };
 }
@@ -32,6 +35,7 @@ export function quietRenderer(screen: Screen): Renderer {
   return {
     event: () => undefined,
     failure: (failure, at) => screen.err(diagnose(failure, at)),
+    notice: () => undefined,
     close: () => undefined,
   };
 }
@@ -50,6 +54,7 @@ export class TextRenderer implements Renderer {
   readonly #width: number;
   readonly #running = new Map<string, Running>();
   readonly #timer: NodeJS.Timeout | undefined;
+  #notice = "";
   #total = 0;
   #settled = 0;
 
@@ -110,6 +115,11 @@ export class TextRenderer implements Renderer {
     this.#screen.err(diagnose(failure, at));
   };
 
+  readonly notice = (text: string): void => {
+    this.#notice = text;
+    this.#refresh();
+  };
+
   readonly close = (): void => {
     clearInterval(this.#timer);
     this.#screen.transient?.("");
@@ -121,7 +131,7 @@ export class TextRenderer implements Renderer {
   }
 
   #refresh(): void {
-    this.#screen.transient?.(runningText(this.#running));
+    this.#screen.transient?.(this.#running.size > 0 ? runningText(this.#running) : this.#notice);
   }
 
   #doneLine(event: Extract<BuildEvent, { event: "done" }>): string {

@@ -34,12 +34,22 @@ const runners: Runners = {
   script: () => import("../recipes/script.js").then((room) => room.runScript),
 };
 
+/** Says what is being waited for while no recipe runs; nothing when it is over. */
+export type Notice = (text: string) => void;
+
 /** Opens the database of a project once, when somebody first asks. */
-export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">) {
+export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">, notice: Notice = () => undefined) {
   let opened: Promise<Result<Database>> | undefined;
+  const open = async (): Promise<Result<Database>> => {
+    const { openDatabase } = await import("../postgres/connect.js");
+    notice("opening the database");
+    const database = await openDatabase({ root, env });
+    notice("");
+    return database;
+  };
   return {
     open: (): Promise<Result<Database>> => {
-      opened ??= import("../postgres/connect.js").then((room) => room.openDatabase({ root, env }));
+      opened ??= open();
       return opened;
     },
     close: async (): Promise<void> => {
@@ -49,8 +59,8 @@ export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">) {
   };
 }
 
-export function wire(place: Place): Wired {
-  const database = lazyDatabase(place);
+export function wire(place: Place, notice: Notice): Wired {
+  const database = lazyDatabase(place, notice);
   const run = { id: randomBytes(8).toString("hex"), host: hostname() };
   const files = createFiles({ directory: ownFolder, writable: place.writable });
   const tables = lazyStore(async () => {
