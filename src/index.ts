@@ -239,17 +239,17 @@ export function script<
   ) => Promise<void> | void,
 ): RuleHandle<Bound<P>> {
   const { version } = options;
-  const { code: project, parameters } = session();
+  const { code, parameters } = session();
   // Whatever the function calls may be anywhere in the project's code, so all of that code is its source.
-  const code = version === undefined ? digestOf(`${run}\n${project}`) : `version ${version}`;
-  // And it may look at any parameter, of which some are declared only after it.
-  const source = () => (parameters.length === 0 ? code : `${code} ${digestOf(JSON.stringify(parameters))}`);
+  const source = version === undefined ? code : `version ${version}`;
   return declare({
     targets: [target].flat(),
     options,
     recipe: (binding) => ({
       kind: "script",
-      source: source(),
+      source,
+      // Read when the rule is bound: some may be declared only after it.
+      parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, digestOf(value)])),
       run: async ({ log, signal, ...paths }) => run({ ...contextOf(paths, binding), log, signal }),
     }),
   });

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { startServer, type TestServer } from "./rig/postgres.js";
 import { demoProject, type Project } from "./rig/binary.js";
+import { startServer, type TestServer } from "./rig/postgres.js";
 
 const trips = { "2023-01": 68_211, "2023-02": 64_809, "2023-03": 72_044 };
 

@@ -40,7 +40,7 @@ test("arrows between rooms go one way, for types and lazy imports too", () => {
     "src/core/a.ts:2: core may not import engine/ports.ts: it may import no other room",
   ]);
   assert.deepEqual(against("src/stores/a.ts", '\nconst later = () => import("../recipes/load.js");'), [
-    "src/stores/a.ts:3: stores may not import recipes/load.ts: it may import core, engine/ports.ts, postgres",
+    "src/stores/a.ts:3: stores may not import recipes/load.ts: it may import core, engine/ports.ts, postgres, system",
   ]);
   for (const [path, from] of [
     ["src/engine/a.ts", "../stores/files.js"],

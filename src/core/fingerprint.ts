@@ -42,9 +42,12 @@ export function recipeParts({ recipe, inputs, outputs }: Step): Result<Parts> {
       return command.ok ? ok({ kind: "sh", command: redactText(command.value.text, []) }) : command;
     }
     case "script":
-      return ok({ kind: "script", source: recipe.source });
+      return ok({ kind: "script", source: recipe.source, ...parameterParts(recipe.parameters ?? {}) });
   }
 }
+
+const parameterParts = (parameters: Readonly<Record<string, string>>): Parts =>
+  Object.fromEntries(Object.entries(parameters).map(([name, digest]) => [`parameter.${name}`, digest]));
 
 function downloadParts({ url, sha256, headers }: Extract<Recipe, { kind: "download" }>): Parts {
   const names = Object.keys(headers ?? {}).map((name) => name.toLowerCase());

@@ -82,6 +82,8 @@ export interface ScriptRecipe {
   readonly kind: "script";
   /** Everything that, when edited, makes the output stale. */
   readonly source: string;
+  /** The Datafile's parameters, any of which the function may look at: name → digest of the value, which may be a secret. */
+  readonly parameters?: Readonly<Record<string, string>>;
   readonly run: (context: ScriptContext) => Promise<void>;
 }
 

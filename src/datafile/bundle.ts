@@ -1,6 +1,6 @@
 // Compiles a Datafile and the project's modules that it imports into one JavaScript file, cached by their content. Knows nothing of rules.
-import { createHash } from "node:crypto";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -29,11 +29,13 @@ export interface Bundle {
 
 interface Cached {
   readonly key: string;
+  /** Digest of the compiled file as it was written. */
+  readonly compiled: string;
   readonly code: string;
   readonly sources: readonly { readonly path: string; readonly digest: string }[];
 }
 
-const version = 1;
+const version = 2;
 
 /**
  * Answers the compiled Datafile, from the cache if none of its sources has changed. `cache` is a folder inside the
@@ -46,44 +48,68 @@ export async function bundle(
   const path = join(options.cache, "datafile.mjs");
   const manifest = join(options.cache, "datafile.json");
   const key = digestOf(JSON.stringify([version, process.version, datafile, toolEntry()]));
-  const cached = readCached(manifest, { key, root: dirname(datafile) });
+  const cached = readCached(manifest, { key, path });
   if (cached)
     return ok({ path, code: cached.code, sources: cached.sources.map((one) => one.path), dispose: () => {} });
   const built = await compile(datafile);
   if (!built.ok) return built;
   const { text, map, sources } = built.value;
-  const code = digestOf(text);
+  // Where dmake and the project lie is no part of what the code does: a moved project stays fresh.
+  const code = digestOf(text.replaceAll(toolEntry(), "dmake").replaceAll(dirname(datafile), "."));
   const compiled = `${text}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}\n`;
   const absolute = sources.map((one) => one.path);
-  if (!options.writable) return ok({ code, sources: absolute, ...writeAside(compiled, dirname(datafile)) });
-  mkdirSync(options.cache, { recursive: true });
-  rmSync(manifest, { force: true });
-  replace(path, compiled);
-  replace(manifest, JSON.stringify({ key, code, sources } satisfies Cached));
-  return ok({ path, code, sources: absolute, dispose: () => {} });
+  const entry: Cached = { key, code, sources, compiled: digestOf(compiled) };
+  if (options.writable && keep(options.cache, { path, manifest, compiled, entry }))
+    return ok({ path, code, sources: absolute, dispose: () => {} });
+  return ok({ code, sources: absolute, ...writeAside(compiled, dirname(datafile)) });
+}
+
+/** Whether it could be kept: a disk that refuses costs the next run some milliseconds, and this run nothing. */
+function keep(
+  cache: string,
+  file: {
+    readonly path: string;
+    readonly manifest: string;
+    readonly compiled: string;
+    readonly entry: Cached;
+  },
+): boolean {
+  try {
+    mkdirSync(cache, { recursive: true });
+    rmSync(file.manifest, { force: true });
+    replace(file.path, file.compiled);
+    replace(file.manifest, JSON.stringify(file.entry));
+    return true;
+  } catch (error) {
+    if (typeof (error as NodeJS.ErrnoException).syscall === "string") return false;
+    throw error;
+  }
 }
 
 /** What a Datafile gets for `import … from "dmake"`: the very module that runs now, installed or not. */
-const toolEntry = (): string => new URL("../index.js", import.meta.url).href;
+export const toolEntry = (): string => new URL("../index.js", import.meta.url).href;
 
 function readCached(
   manifest: string,
-  { key, root }: { readonly key: string; readonly root: string },
+  { key, path }: { readonly key: string; readonly path: string },
 ): Cached | undefined {
-  let cached: Cached;
+  let cached: Partial<Cached> | null;
   try {
-    cached = JSON.parse(readFileSync(manifest, "utf8")) as Cached;
+    cached = JSON.parse(readFileSync(manifest, "utf8")) as Partial<Cached> | null;
   } catch {
     return undefined;
   }
-  if (cached.key !== key || !Array.isArray(cached.sources)) return undefined;
-  const intact = cached.sources.every(({ path, digest }) => digestOfFile(resolve(root, path)) === digest);
-  return intact ? cached : undefined;
+  if (cached?.key !== key || !isWhole(cached)) return undefined;
+  const parts = [...cached.sources, { path, digest: cached.compiled }];
+  return parts.every((part) => digestOfFile(part.path) === part.digest) ? cached : undefined;
 }
+
+const isWhole = (cached: Partial<Cached>): cached is Cached =>
+  typeof cached.compiled === "string" && typeof cached.code === "string" && Array.isArray(cached.sources);
 
 function digestOfFile(path: string): string | undefined {
   try {
-    return createHash("sha256").update(readFileSync(path)).digest("hex");
+    return digestOf(readFileSync(path));
   } catch {
     return undefined;
   }
@@ -99,9 +125,17 @@ function replace(path: string, text: string): void {
 function writeAside(text: string, root: string): Pick<Bundle, "path" | "dispose"> {
   const folder = mkdtempSync(join(tmpdir(), "dmake-"));
   const path = join(folder, "datafile.mjs");
-  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  const packages = packagesOf(root);
+  if (packages !== undefined) symlinkSync(packages, join(folder, "node_modules"));
   writeFileSync(path, text);
   return { path, dispose: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The nearest `node_modules`: in a workspace it may lie above the project. */
+function packagesOf(folder: string): string | undefined {
+  const packages = join(folder, "node_modules");
+  if (existsSync(packages)) return packages;
+  return dirname(folder) === folder ? undefined : packagesOf(dirname(folder));
 }
 
 interface Compiled {
@@ -112,6 +146,7 @@ interface Compiled {
 
 async function compile(datafile: string): Promise<Result<Compiled>> {
   const { build } = await import("esbuild");
+  const read = new Map<string, string>();
   try {
     const root = dirname(datafile);
     const result = await build({
@@ -129,14 +164,14 @@ async function compile(datafile: string): Promise<Result<Compiled>> {
       metafile: true,
       logLevel: "silent",
       legalComments: "none",
-      plugins: [ownModule, moduleLocation],
+      plugins: [ownModule, moduleReader(read)],
     });
     const [map, code] = result.outputFiles[0]?.path.endsWith(".map")
       ? result.outputFiles
       : [...result.outputFiles].reverse();
     const sources = Object.keys(result.metafile.inputs).map((input) => {
-      const path = resolve(root, input.replace(/^[a-z-]+:/, ""));
-      return { path, digest: digestOfFile(path) ?? "" };
+      const path = resolve(root, input);
+      return { path, digest: read.get(path) ?? digestOfFile(path) ?? "" };
     });
     return ok({ text: code?.text ?? "", map: map?.text ?? "", sources });
   } catch (error) {
@@ -153,13 +188,17 @@ const ownModule: Plugin = {
   },
 };
 
-/** `import.meta` of a module keeps its meaning although its code moves into another file. */
-const moduleLocation: Plugin = {
-  name: "module-location",
+/**
+ * Reads modules, and notes in `read` the digest of the very bytes that are compiled: a file saved meanwhile is then
+ * found changed. `import.meta` of a module keeps its meaning although its code moves into another file.
+ */
+const moduleReader = (read: Map<string, string>): Plugin => ({
+  name: "module-reader",
   setup(build) {
     build.onLoad({ filter: /\.[cm]?[jt]s$/ }, ({ path }) => {
-      const text = readFileSync(path, "utf8");
-      if (!text.includes("import.meta.")) return undefined;
+      const bytes = readFileSync(path);
+      read.set(path, digestOf(bytes));
+      const text = bytes.toString();
       const meta = { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
       const contents = text.replace(
         /\bimport\.meta\.(url|dirname|filename)\b/g,
@@ -168,7 +207,7 @@ const moduleLocation: Plugin = {
       return { contents, loader: /\.[cm]?ts$/.test(path) ? "ts" : "js" };
     });
   },
-};
+});
 
 function failureOf({ text, location }: Message, root: string): Failure {
   const unresolved = /^Could not resolve "(.*)"$/.exec(text);

@@ -9,6 +9,7 @@ import {
   valueProblem,
 } from "../core/pattern.js";
 import type { Binding, InputSpec, Recipe, Rule } from "../core/rule.js";
+import { isTableName } from "../core/target.js";
 import { callerPlace, DeclarationError, remember, ruleOf, session } from "./session.js";
 import type { Input, RuleHandle, Selection } from "./wild.js";
 
@@ -24,7 +25,7 @@ export interface Declaration {
   readonly options: CommonOptions;
   /** Makes the recipe for bound wildcards; what it throws is the user's. */
   readonly recipe: (binding: Binding, at: Place) => Recipe;
-  /** Checks what only this kind of rule demands. */
+  /** Checks what only this kind of rule demands. Left out, it makes files. */
   readonly check?: (outputs: readonly Pattern[], at: Place) => Failure | undefined;
 }
 
@@ -43,7 +44,7 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
   const outputs = targets.map((target) => take(parseNamePattern(target, at)));
   const first = outputs[0] ?? refuse({ reason: "bad-rule", problem: "it has no target", at });
   for (const output of outputs) checkSameWildcards(first, output, at);
-  const problem = declaration.check?.(outputs, at);
+  const problem = (declaration.check ?? onlyFiles)(outputs, at);
   if (problem) refuse(problem);
   const inputs = listed(options.from).map((input) => inputSpec(input, first, at));
   const after = listed(options.after).map((input) => inputSpec(input, first, at));
@@ -62,6 +63,13 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
 
 const listed = (inputs: Input | readonly Input[] | undefined): readonly Input[] =>
   inputs === undefined ? [] : Array.isArray(inputs) ? inputs : [inputs as Input];
+
+/** Refuses tables as targets: only `table` can make them. */
+export function onlyFiles(outputs: readonly Pattern[], at: Place): Failure | undefined {
+  const wrong = outputs.find(({ text }) => isTableName(text));
+  const problem = `\`${wrong?.text}\` is a table, and this kind of rule makes files`;
+  return wrong && { reason: "bad-rule", problem, at, help: `table("${wrong.text}", …)` };
+}
 
 function checkSameWildcards(first: Pattern, other: Pattern, at: Place): void {
   const missing =
@@ -113,18 +121,22 @@ function domainsOf(
   inputs: readonly InputSpec[],
   { where, at }: { readonly where: NonNullable<CommonOptions["where"]>; readonly at: Place },
 ): Record<string, Domain> {
-  const domains: Record<string, Domain> = {};
+  // Without a prototype, on which `{constructor}` would find something.
+  const domains: Record<string, Domain> = Object.create(null);
   for (const [name, values] of Object.entries(where)) {
     if (!target.wildcards.includes(name))
       refuse({ reason: "unbound-wildcard", wildcard: name, where: "`where`", target: target.text, at });
     if (values) domains[name] = checkedDomain(name, values, at);
   }
   for (const [name, domain] of inputs.flatMap(inherited)) {
-    if (where[name] !== undefined || !target.wildcards.includes(name)) continue;
-    const before = domains[name];
-    domains[name] = before
-      ? { values: before.values.filter((value) => domain.values.includes(value)) }
-      : domain;
+    const declared = Object.hasOwn(where, name) && where[name] !== undefined;
+    if (declared || !target.wildcards.includes(name)) continue;
+    const values = domains[name]?.values.filter((value) => domain.values.includes(value)) ?? domain.values;
+    if (values.length === 0) {
+      const problem = `its inputs have no value of \`{${name}}\` in common, so it would make nothing`;
+      refuse({ reason: "bad-rule", problem, at, help: `where: { ${name}: […] }` });
+    }
+    domains[name] = { values };
   }
   return domains;
 }
@@ -178,10 +190,11 @@ function select(
   const target = rule.outputs[0]?.text ?? "";
   const picks: Record<string, readonly Pattern[]> = {};
   for (const [name, value] of Object.entries(picked)) {
-    if (!wildcards.delete(name))
+    if (!wildcards.has(name))
       refuse({ reason: "unbound-wildcard", wildcard: name, where: "the selection", target, at });
-    const texts = value === undefined ? [] : Array.isArray(value) ? value : [value as string];
-    picks[name] = texts.map((text) => take(parsePattern(text, at)));
+    if (value === undefined) continue;
+    wildcards.delete(name);
+    picks[name] = pickedValues(name, [value].flat(), at);
   }
   for (const name of wildcards) {
     if (rule.domains[name]) continue;
@@ -198,6 +211,18 @@ function select(
   return selection;
 }
 
+/** Values of a wildcard that a selection picks; the wildcards of the taking rule may stand in them. */
+function pickedValues(name: string, texts: readonly unknown[], at: Place): readonly Pattern[] {
+  if (texts.length === 0)
+    refuse({ reason: "bad-rule", problem: `the selection picks no value of \`{${name}}\``, at });
+  return texts.map((text) => {
+    const problem = typeof text === "string" ? valueProblem(text) : "is not a text";
+    if (problem)
+      refuse({ reason: "bad-rule", problem: `\`${text}\`, picked for \`{${name}}\`, ${problem}`, at });
+    return take(parsePattern(String(text), at));
+  });
+}
+
 /** Runs a function of the Datafile; what it throws becomes a failure with its place. */
 export function guard<T>(work: () => T, at: Place): Result<T> {
   try {
@@ -209,12 +234,22 @@ export function guard<T>(work: () => T, at: Place): Result<T> {
   }
 }
 
+/** The failure of a text whose wildcards the target does not all bind. */
+export function unboundIn(text: unknown, target: Pattern | undefined, at: Place): Failure | undefined {
+  if (typeof text !== "string" || !target) return undefined;
+  const pattern = parsePattern(text, at);
+  if (!pattern.ok) return pattern.error;
+  const wildcard = pattern.value.wildcards.find((name) => !target.wildcards.includes(name));
+  return wildcard === undefined
+    ? undefined
+    : { reason: "unbound-wildcard", wildcard, where: `\`${text}\``, target: target.text, at };
+}
+
 /** A text that may be given as a pattern or as a function of the wildcards' values. */
 export function textOf(given: string | ((values: Binding) => string), binding: Binding, at: Place): string {
-  if (typeof given === "function") return given(binding);
-  const pattern = take(parsePattern(given, at));
-  const unbound = pattern.wildcards.find((name) => binding[name] === undefined);
-  if (unbound)
-    refuse({ reason: "unbound-wildcard", wildcard: unbound, where: `\`${given}\``, target: "", at });
-  return fill(pattern, binding);
+  const text: unknown =
+    typeof given === "function" ? given(binding) : fill(take(parsePattern(given, at)), binding);
+  return typeof text === "string"
+    ? text
+    : refuse({ reason: "bad-rule", problem: `a text is needed, and not \`${text}\``, at });
 }

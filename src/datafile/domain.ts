@@ -24,30 +24,21 @@ function indexOfMonth(text: string): number {
 const monthAt = (index: number): string =>
   `${String(Math.floor(index / 12)).padStart(4, "0")}-${String((index % 12) + 1).padStart(2, "0")}`;
 
-const units: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-const names: Readonly<Record<string, string>> = {
-  second: "s",
-  sec: "s",
-  minute: "m",
-  min: "m",
-  hour: "h",
-  day: "d",
-  week: "w",
-};
+const units: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ...["s", "sec", "second"].map((name) => [name, 1000] as const),
+  ...["m", "min", "minute"].map((name) => [name, 60_000] as const),
+  ...["h", "hour"].map((name) => [name, 3_600_000] as const),
+  ...["d", "day"].map((name) => [name, 86_400_000] as const),
+  ...["w", "week"].map((name) => [name, 604_800_000] as const),
+]);
 
 /** Milliseconds of `"90 s"`, `"15 minutes"`, `"7d"`, or of a number of milliseconds. */
 export function duration(given: string | number): number {
   if (typeof given === "number" && given >= 0) return given;
   const found = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(String(given));
   const name = found?.[2]?.toLowerCase() ?? "";
-  const unit = units[name] ?? units[names[name.replace(/s$/, "")] ?? ""];
+  const unit = units.get(name) ?? units.get(name.replace(/s$/, ""));
   return found && unit !== undefined
     ? Number(found[1]) * unit
     : refuse(`\`${given}\` is no length of time`, 'as `"90 s"`, `"15 minutes"`, `"12 h"` or `"7 days"`');

@@ -4,11 +4,11 @@ import { pathToFileURL } from "node:url";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import { namesOfGoal } from "../core/goals.js";
 import { expandInput, type RuleSet, ruleSet } from "../core/graph.js";
-import type { Rule } from "../core/rule.js";
+import type { InputSpec, Rule } from "../core/rule.js";
 import { parseTarget } from "../core/target.js";
-import { bundle } from "./bundle.js";
+import { bundle, toolEntry } from "./bundle.js";
 import { specOf } from "./declare.js";
-import { collect, type Parameter, ruleOf, type Session } from "./session.js";
+import { collect, type Parameter, placeOf, ruleOf, type Session } from "./session.js";
 
 export interface Datafile {
   readonly path: string;
@@ -83,7 +83,7 @@ function assemble(path: string, exported: Record<string, unknown>, session: Sess
 function defaultNames(value: unknown, path: string): Result<readonly string[]> {
   const spec = specOf(value);
   if (spec?.kind === "rule") return namesOfGoal(spec.rule.name ?? "the default export", spec.rule);
-  if (spec) return ok(expandInput(spec, {}));
+  if (spec && !hasWildcards(spec)) return ok(expandInput(spec, {}));
   const target = typeof value === "string" ? parseTarget(value) : undefined;
   if (target) return target.ok ? ok([target.value.name]) : target;
   const problem =
@@ -91,26 +91,34 @@ function defaultNames(value: unknown, path: string): Result<readonly string[]> {
   return fail({ reason: "bad-rule", problem, at: { file: path, line: 1 }, help: "export default [loaded];" });
 }
 
+/** Whether a selection needs values that only a rule that takes it could give. */
+const hasWildcards = (spec: InputSpec): boolean =>
+  spec.kind === "selection" &&
+  Object.values(spec.picks)
+    .flat()
+    .some(({ wildcards }) => wildcards.length > 0);
+
 /** What the Datafile threw while it was evaluated, with the first place on its stack that is the user's. */
 function thrown(error: unknown, root: string): Failure {
-  const missing = /Cannot find (?:package|module) '([^']+)'/.exec(
-    error instanceof Error ? error.message : "",
-  );
-  if (missing)
-    return { reason: "datafile-import", specifier: missing[1] ?? "", message: (error as Error).message };
+  const text = error instanceof Error ? error.message : "";
+  const missing = /Cannot find (?:package|module) '([^']+)'/.exec(text);
+  if (missing) return { reason: "datafile-import", specifier: missing[1] ?? "", message: text };
+  const name = /requested module '([^']+)' does not provide an export named '([^']+)'/.exec(text);
+  if (name) {
+    const specifier = name[1] === toolEntry() ? "dmake" : (name[1] ?? "");
+    return { reason: "datafile-import", specifier, message: `\`${specifier}\` has no \`${name[2]}\`` };
+  }
   const at = error instanceof Error ? userPlace(error, root) : undefined;
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { reason: "datafile-threw", message, ...(at && { at }) };
 }
 
 /** The first frame of a stack that lies in the project and not in its packages. */
-export function userPlace(error: Error, root: string): Place | undefined {
+function userPlace(error: Error, root: string): Place | undefined {
   for (const frame of error.stack?.split("\n").slice(1) ?? []) {
-    const found = /\(?(?:file:\/\/)?(\/[^()]+):(\d+):(\d+)\)?$/.exec(frame);
-    const file = found?.[1] && decodeURI(found[1]);
-    if (!file?.startsWith(`${root}/`) || file.includes("/node_modules/") || basename(file) === "datafile.mjs")
-      continue;
-    return { file, line: Number(found?.[2]), column: Number(found?.[3]) };
+    const place = placeOf(frame);
+    if (!place?.file.startsWith(`${root}/`) || place.file.includes("/node_modules/")) continue;
+    if (basename(place.file) !== "datafile.mjs") return place;
   }
   return undefined;
 }

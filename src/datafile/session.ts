@@ -1,4 +1,5 @@
 // What one evaluation of a Datafile collects: its rules, its parameters, and which handle stands for which rule. Knows nothing of files.
+import { fileURLToPath } from "node:url";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import type { Rule } from "../core/rule.js";
 import type { RuleHandle } from "./wild.js";
@@ -59,17 +60,22 @@ export const remember = (handle: object, rule: Rule): void => {
 export const ruleOf = (value: unknown): Rule | undefined =>
   typeof value === "function" ? rulesByHandle.get(value as RuleHandle) : undefined;
 
-const ownFolder = new URL("..", import.meta.url);
+const ownFolder = fileURLToPath(new URL("..", import.meta.url));
 
 /** The place in the Datafile, or in a module of the project, that called into dmake. Needs source maps to be on. */
 export function callerPlace(): Place {
   const frames = new Error("only for its stack").stack?.split("\n").slice(1) ?? [];
   for (const frame of frames) {
-    const found = /\(?((?:file:\/\/)?\/[^()]+):(\d+):(\d+)\)?$/.exec(frame);
-    const file = found?.[1] ?? "";
-    const url = file.startsWith("file:") ? file : `file://${file}`;
-    if (file === "" || url.startsWith(ownFolder.href)) continue;
-    return { file: decodeURI(new URL(url).pathname), line: Number(found?.[2]), column: Number(found?.[3]) };
+    const place = placeOf(frame);
+    if (place && !place.file.startsWith(ownFolder)) return place;
   }
   return { file: "Datafile.ts", line: 1 };
+}
+
+/** The place that a line of a stack names, its file absolute; nothing where it is inside Node. */
+export function placeOf(frame: string): Place | undefined {
+  const found = /(?:^\s*at |\()(?:async )?((?:file:\/\/)?\/.*):(\d+):(\d+)\)?$/.exec(frame);
+  if (!found?.[1]) return undefined;
+  const file = found[1].startsWith("file:") ? fileURLToPath(found[1]) : found[1];
+  return { file, line: Number(found[2]), column: Number(found[3]) };
 }

@@ -7,10 +7,17 @@ export type Word = string | number | readonly (string | number)[] | Command;
 /** Puts values into a command's text, each quoted as one word; the text itself is the shell's. */
 export type Dollar = (texts: TemplateStringsArray, ...values: readonly Word[]) => Command;
 
-const plain = /^[A-Za-z0-9_@%+=:,./-]+$/;
+/** Needs no quotes anywhere. With `=` it would be an assignment where a command is expected. */
+const plain = /^[A-Za-z0-9_@%+:,./-]+$/;
+
+/** Commands that `$` made. Any other object with a `text`, from a parsed file perhaps, is data and never code. */
+const commands = new WeakSet<object>();
+
+export const isCommand = (value: unknown): value is Command =>
+  typeof value === "object" && value !== null && commands.has(value);
 
 /** One word for a POSIX shell, whatever it contains. NUL cannot be passed to any program and is refused. */
-export function quoteWord(text: string): string {
+function quoteWord(text: string): string {
   if (text.includes("\0")) throw new Error("a value with a NUL character cannot be passed to a command");
   return plain.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
@@ -18,12 +25,26 @@ export function quoteWord(text: string): string {
 /** A path that a program cannot take for an option. */
 export const quotePath = (path: string): string => (path.startsWith("-") ? `./${path}` : path);
 
-const wordOf = (value: Word): string => {
+function wordOf(value: unknown): string {
   if (typeof value === "string" || typeof value === "number") return quoteWord(String(value));
-  if ("text" in value) return value.text;
-  return value.map((one) => quoteWord(String(one))).join(" ");
-};
+  if (isCommand(value)) return value.text;
+  if (Array.isArray(value)) return value.map(wordOf).join(" ");
+  const shown = typeof value === "object" && value !== null ? "an object" : `\`${String(value)}\``;
+  throw new Error(
+    `${shown} stands in a command, where a text, a number, a list of them or another \`$\` can`,
+  );
+}
 
-export const dollar: Dollar = (texts, ...values) => ({
-  text: texts.map((text, i) => text + (i < values.length ? wordOf(values[i] as Word) : "")).join(""),
-});
+export const dollar: Dollar = (texts, ...values) => {
+  const words = texts.map((text, i) => {
+    // JavaScript leaves out a text with an escape that it does not know, as `\1` of sed.
+    if (text === undefined)
+      throw new Error(
+        `a backslash that JavaScript cannot read: write it twice in \`${texts.raw[i]?.trim()}\``,
+      );
+    return text + (i < values.length ? wordOf(values[i]) : "");
+  });
+  const command: Command = { text: words.join("") };
+  commands.add(command);
+  return command;
+};

@@ -11,6 +11,15 @@ export type Wild<P> = P extends string
     ? Wild<One>
     : never;
 
+/** The wildcards that a target binds. Of a text not known before run time, any: they are checked when it is declared. */
+export type Bound<P> = P extends string
+  ? string extends P
+    ? string
+    : Wild<P>
+  : P extends readonly (infer One)[]
+    ? Bound<One>
+    : never;
+
 /** Values by wildcard, as recipes, `url` and friends get them. */
 export type Values<W extends string> = { readonly [Name in W]: string };
 
@@ -38,7 +47,7 @@ export interface Selection<W extends string = never> extends Reads<W> {
  */
 export interface RuleHandle<W extends string = never> extends Reads<W> {
   /** One target: a value for every wildcard. A value may use wildcards of the rule that takes it, as `"{month}"`. */
-  <const V extends Values<W>>(values: V): Selection<Wild<V[W]>>;
+  <const V extends Values<W>>(values: V & CheckPicks<V, W>): Selection<Wild<V[keyof V]>>;
   /** Every target, or those with the values picked. Needs a domain for each wildcard that is not picked. */
   all<const S extends Picks<W>>(picks?: S & CheckPicks<S, W>): Selection<Wild<S[keyof S]>>;
 }
@@ -57,7 +66,9 @@ export type InputWild<I> = I extends string
   : I extends readonly (infer One)[]
     ? InputWild<One>
     : I extends Reads<infer W>
-      ? W
+      ? string extends W
+        ? never
+        : W
       : never;
 
 /** `unknown` where the target binds all wildcards of the input; otherwise a type that nothing fits, whose text says what is wrong. */

@@ -1,6 +1,6 @@
 // The one loop: judges what is ready, runs what is stale, until nothing is left. Knows nothing of how anything is stored, run or shown.
 import type { Emit, Summary } from "../core/event.js";
-import type { Failure } from "../core/failure.js";
+import { type Failure, fail, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
 import type { Step } from "../core/rule.js";
 import { Schedule } from "../core/schedule.js";
@@ -80,19 +80,32 @@ class Lap {
     const steps = this.#graph.steps.filter((step) => isTableName(step.id));
     const seen = await this.#facts.observe(steps.flatMap((step) => step.outputs));
     const known = seen.ok ? await this.#facts.recall(steps) : seen;
-    if (!known.ok) for (const step of steps) this.#fail(step, known.error);
+    if (known.ok) return;
+    // A table that needs another one is blocked by then.
+    for (const step of steps) if (this.#schedule.stateOf(step) !== "blocked") this.#fail(step, known.error);
   }
 
   async #judgeReady(): Promise<void> {
-    for (let ready = this.#schedule.takeReady(); ready.length > 0; ready = this.#schedule.takeReady()) {
-      const gathered = await gather(ready, this.#facts);
+    while (!this.#stopping) {
+      const ready = this.#schedule.takeReady();
+      if (ready.length === 0) return;
+      const together = await gather(ready, this.#facts);
       for (const step of ready) {
-        const options = { forced: this.#options.forced, nowMs: Date.now() };
-        const judged = gathered.ok ? judgeStep(step, this.#facts, options) : gathered;
+        // What cannot be looked at fails the steps that need it, and not all that were asked about with them.
+        const gathered = together.ok || this.#stopping ? together : await gather([step], this.#facts);
+        const judged = gathered.ok ? this.#judge(step) : gathered;
         if (judged.ok) this.#settle(judged.value);
         else this.#fail(step, judged.error);
       }
     }
+  }
+
+  #judge(step: Step): Result<Judged> {
+    const absent = step.inputs.find((name) => this.#facts.of(name).kind === "absent");
+    const { forced } = this.#options;
+    if (absent === undefined) return judgeStep(step, this.#facts, { forced, nowMs: Date.now() });
+    // It was there when the build began.
+    return fail({ reason: "no-rule", target: absent, neededBy: step.id, at: step.rule.at, suggestions: [] });
   }
 
   #settle(judged: Judged): void {

@@ -2,8 +2,7 @@
 import type { Emit, Summary } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
-import type { Step } from "../core/rule.js";
-import { allReasons, certainReasons } from "../core/verdict.js";
+import { certainReasons } from "../core/verdict.js";
 import { Facts, type Stores } from "./facts.js";
 import { gather, judgeStep } from "./judge.js";
 
@@ -26,14 +25,15 @@ export async function preview(
   const facts = new Facts(world.stores);
   const gathered = await gather(graph.steps, facts);
   if (!gathered.ok) return gathered;
-  const uncertain = new Set<Step>();
+  const uncertain = new Set<string>();
   const counts = { fresh: 0, wouldRun: 0, mayRun: 0 };
   for (const step of graph.steps) {
     if (world.signal.aborted || (options.question && counts.wouldRun > 0)) break;
     const judged = judgeStep(step, facts, { forced: options.forced, nowMs: Date.now() });
     if (!judged.ok) return judged;
-    const dependsOn = firstUncertain(step, graph, uncertain);
-    const reasons = dependsOn ? certainReasons(judged.value.verdict) : allReasons(judged.value.verdict);
+    const open = step.inputs.filter((name) => uncertain.has(name));
+    const dependsOn = open[0] === undefined ? undefined : graph.makers.get(open[0]);
+    const reasons = certainReasons(judged.value.verdict, new Set(open));
     if (reasons.length > 0) {
       counts.wouldRun += 1;
       world.emit({ event: "would-run", step: step.id, reasons });
@@ -45,17 +45,9 @@ export async function preview(
       world.emit({ event: "fresh", step: step.id });
       continue;
     }
-    uncertain.add(step);
+    for (const output of step.outputs) uncertain.add(output);
   }
   const durationMs = Math.round(performance.now() - started);
   const none = { made: 0, failed: 0, blocked: 0, notStarted: 0 };
   return ok({ ...none, ...counts, interrupted: world.signal.aborted, durationMs });
-}
-
-function firstUncertain(step: Step, graph: Graph, uncertain: ReadonlySet<Step>): Step | undefined {
-  for (const name of step.inputs) {
-    const maker = graph.makers.get(name);
-    if (maker && uncertain.has(maker)) return maker;
-  }
-  return undefined;
 }

@@ -13,6 +13,7 @@ export async function checkSources(
   const seen = await facts.observe(graph.sources.keys());
   if (!seen.ok) return seen;
   for (const [name, user] of graph.sources)
-    if (facts.of(name).kind === "absent") return fail(noRule(rules, name, { user, nearby: world.nearby(name) }));
+    if (facts.of(name).kind === "absent")
+      return fail(noRule(rules, name, { user, nearby: world.nearby(name) }));
   return ok(undefined);
 }

@@ -14,9 +14,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { getuid, kill, platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { codeOf, isAlive } from "../system/lock.js";
 import type { Binaries } from "./embedded-binaries.js";
 import { lastWords } from "./embedded-cluster.js";
-import { codeOf, isAlive } from "../system/lock.js";
 import { isSameFolder, openLog, replaceFile, type Site } from "./embedded-site.js";
 import { type ServerUser, serverEnv } from "./embedded-user.js";
 

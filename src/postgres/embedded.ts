@@ -3,9 +3,9 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { fail, ok, type Result } from "../core/failure.js";
+import { type Lock, takeLock } from "../system/lock.js";
 import { findNative, openBinaries } from "./embedded-binaries.js";
 import { ownerName, prepareCluster, startHelp } from "./embedded-cluster.js";
-import { type Lock, takeLock } from "../system/lock.js";
 import {
   disownPidFile,
   endOrphans,

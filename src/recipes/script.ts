@@ -13,7 +13,11 @@ export const runScript: Runner<ScriptRecipe> = async (recipe, job) => {
   } catch (error) {
     if (signal.aborted) return fail({ reason: "interrupted" });
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return fail({ reason: "threw", message, ...(error instanceof Error && error.stack && { stack: error.stack }) });
+    return fail({
+      reason: "threw",
+      message,
+      ...(error instanceof Error && error.stack && { stack: error.stack }),
+    });
   }
   return ok({ kind: "made", facts: {} });
 };

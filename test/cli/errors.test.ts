@@ -4,8 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, type TestContext, test } from "node:test";
-import { startServer, type TestServer } from "../rig/postgres.js";
 import { createProject, type Project } from "../rig/binary.js";
+import { startServer, type TestServer } from "../rig/postgres.js";
 
 function project(t: TestContext, files: Record<string, string>, env: NodeJS.ProcessEnv = {}): Project {
   const made = createProject(files, { env });

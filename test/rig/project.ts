@@ -1,104 +1,72 @@
-// A project in a temporary folder, and the real binary run in it. Knows nothing of what dmake does.
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+// A throw-away folder with files that a test wrote. Knows nothing of what a test expects.
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 
-export const repository = fileURLToPath(new URL("../..", import.meta.url));
-const binary = join(repository, "dist/cli/main.js");
+/** A date long before the disk's now: a file of that time is not racy by its modification time. */
+export const longAgo = new Date("2020-01-01T00:00:00Z");
 
-export interface Ran {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface Project {
+/** Lives for one test; `remove` leaves nothing. */
+export class Folder {
   readonly root: string;
-  path(name: string): string;
-  write(name: string, content: string | Uint8Array): void;
-  read(name: string): string;
-  /** Runs dmake to its end. */
-  run(...args: string[]): Promise<Ran>;
-  /** Starts dmake. */
-  start(...args: string[]): Running;
-  /** Ends its embedded server and removes the folder. */
-  remove(): Promise<void>;
+
+  constructor(name = "dmake-test-") {
+    this.root = realpathSync(mkdtempSync(join(tmpdir(), name)));
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  write(name: string, text: string | Uint8Array): string {
+    const path = this.path(name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), "utf8");
+  }
+
+  /** Sets both times of a file. */
+  date(name: string, date: Date): void {
+    utimesSync(this.path(name), date, date);
+  }
+
+  /** All files below, sorted, without `but`. */
+  list(but: (name: string) => boolean = () => false): string[] {
+    const entries = readdirSync(this.root, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name).slice(this.root.length + 1))
+      .filter((name) => !but(name))
+      .sort();
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
 }
 
-export interface Running {
-  readonly child: ChildProcessByStdio<null, Readable, Readable>;
-  readonly ended: Promise<Ran>;
-  /** Waits for a line of stdout, or fails when the program ends without it. */
-  line(matches: (line: string) => boolean): Promise<string>;
-}
-
-/** An environment without the variables that choose a database. */
-function environment(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(PG|DATABASE_URL|NODE_TEST|CI$)/.test(name));
-  return { ...Object.fromEntries(kept), NO_COLOR: "1", ...extra };
-}
-
-/** A project with these files; `env` is added to the environment of every run. */
-export function createProject(
-  files: Readonly<Record<string, string | Uint8Array>>,
-  options: { readonly env?: NodeJS.ProcessEnv } = {},
-): Project {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), "dmake-project-")));
-  const path = (name: string) => join(root, name);
-  const write: Project["write"] = (name, content) => {
-    mkdirSync(dirname(path(name)), { recursive: true });
-    writeFileSync(path(name), content);
-  };
-  for (const [name, content] of Object.entries(files)) write(name, content);
-  const start: Project["start"] = (...args) => launch(args, root, environment(options.env ?? {}));
-  return {
-    root,
-    path,
-    write,
-    read: (name) => readFileSync(path(name), "utf8"),
-    run: (...args) => start(...args).ended,
-    start,
-    async remove() {
-      await start("db", "--stop").ended;
-      rmSync(root, { recursive: true, force: true });
-    },
-  };
-}
-
-/** The repository's own demo: its Datafile and its sample of real rows. */
-export function demoProject(options: { readonly env?: NodeJS.ProcessEnv } = {}): Project {
-  const project = createProject({ "Datafile.ts": readFileSync(join(repository, "Datafile.ts")) }, options);
-  cpSync(join(repository, "data/sample"), project.path("data/sample"), { recursive: true });
-  return project;
-}
-
-function launch(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Running {
-  const child = spawn(process.execPath, [binary, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const ended = new Promise<Ran>((resolve) => {
-    child.once("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
-  const line: Running["line"] = (matches) =>
-    new Promise((resolve, reject) => {
-      const look = () => {
-        const found = stdout.split("\n").slice(0, -1).find(matches);
-        if (found !== undefined) resolve(found);
-      };
-      child.stdout.on("data", look);
-      child.once("close", () =>
-        reject(new Error(`ended without the line that was waited for:\n${stdout}${stderr}`)),
-      );
-      look();
-    });
-  return { child, ended, line };
+/** Runs in an empty folder that is the current one, as it is for dmake, and goes back. */
+export async function inFolder(work: (project: Folder) => Promise<void>): Promise<void> {
+  const before = process.cwd();
+  const project = new Folder();
+  process.chdir(project.root);
+  try {
+    await work(project);
+  } finally {
+    process.chdir(before);
+    project.remove();
+  }
 }

@@ -1,0 +1,179 @@
+// The compiled Datafile is kept, and never used when it is not what the sources say. Told on real folders.
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { digestOf, recipeParts } from "../../src/core/fingerprint.js";
+import { commandOf, inProject, type Project, sourceOf, stepOf } from "../rig/datafile.js";
+import { must } from "../rig/world.js";
+
+const story = (name: string, work: (project: Project) => Promise<void>) => test(name, () => inProject(work));
+
+const compiled = ".dmake/cache/datafile.mjs";
+const manifest = ".dmake/cache/datafile.json";
+const echo = (value: string, head = "") =>
+  `import { sh } from "dmake";\n${head}\nsh("a", {}, ({ $ }) => $\`\${${value}}\`);\n`;
+const said = async (project: Project, options = {}) => commandOf(must(await project.load(options)), "a");
+
+/** Makes the compiled file say something else, so that its use can be seen; the manifest agrees with it. */
+function mark(project: Project): void {
+  const before = JSON.parse(project.read(manifest));
+  project.write(compiled, project.read(compiled).replace("first", "from the cache"));
+  project.write(manifest, JSON.stringify({ ...before, compiled: digestOf(project.read(compiled)) }));
+}
+
+story("a second load uses what the first has compiled", async (project) => {
+  must(await project.datafile(echo('"first"')));
+  assert.deepEqual(project.list(), [manifest, compiled, "Datafile.ts"]);
+  mark(project);
+  assert.equal(await said(project), "'from the cache'");
+  assert.equal(await said(project, { writable: false }), "'from the cache'");
+});
+
+story("an edit of the Datafile is noticed, and the edit taken back as well", async (project) => {
+  must(await project.datafile(echo('"first"')));
+  project.write("Datafile.ts", echo('"second"'));
+  assert.equal(await said(project), "second");
+  project.write("Datafile.ts", echo('"first"'));
+  assert.equal(await said(project), "first");
+});
+
+story("an edit of a module of the project is noticed, however deep it lies", async (project) => {
+  project.write("lib/deep/value.ts", 'export const value = "first";');
+  project.write("lib/index.ts", 'export * from "./deep/value.js";');
+  project.write("lib/data.json", '{ "n": "1" }');
+  const head = 'import { value } from "./lib/index.js"; import data from "./lib/data.json";';
+  must(await project.datafile(echo("value + data.n", head)));
+  project.write("lib/deep/value.ts", 'export const value = "other";');
+  assert.equal(await said(project), "other1");
+  project.write("lib/data.json", '{ "n": "2" }');
+  assert.equal(await said(project), "other2");
+});
+
+story("a module that is removed is missed, and not answered from the cache", async (project) => {
+  project.write("value.ts", 'export const value = "first";');
+  must(await project.datafile(echo("value", 'import { value } from "./value.js";')));
+  rmSync(project.path("value.ts"));
+  assert.equal((await project.load()).ok, false);
+});
+
+story("what is lost, torn or forged of the cache is compiled again", async (project) => {
+  must(await project.datafile(echo('"first"')));
+  const [text, entry] = [project.read(compiled), project.read(manifest)];
+  const damages: readonly (() => void)[] = [
+    () => rmSync(project.path(compiled)),
+    () => rmSync(project.path(manifest)),
+    () => rmSync(project.path(".dmake"), { recursive: true }),
+    () => project.write(compiled, ""),
+    () => project.write(compiled, text.slice(0, 40)),
+    () => project.write(compiled, text.replace("first", "forged")),
+    () => project.write(manifest, ""),
+    () => project.write(manifest, "null"),
+    () => project.write(manifest, "[]"),
+    () => project.write(manifest, "{}"),
+    () => project.write(manifest, entry.replace('"key":"', '"key":"x')),
+    () => project.write(manifest, entry.slice(0, -9)),
+  ];
+  for (const damage of damages) {
+    damage();
+    assert.equal(await said(project), "first");
+    assert.equal(project.read(compiled), text);
+  }
+});
+
+story("a query keeps nothing, and leaves nothing in the folder for temporary files", async (project) => {
+  const before = readdirSync(tmpdir()).filter((name) => /^dmake-[^-]+$/.test(name));
+  project.write("Datafile.ts", echo('"first"'));
+  assert.equal(await said(project, { writable: false }), "first");
+  assert.deepEqual(project.list(), ["Datafile.ts"]);
+  const after = readdirSync(tmpdir()).filter((name) => /^dmake-[^-]+$/.test(name));
+  assert.deepEqual(
+    after.filter((name) => !before.includes(name)),
+    [],
+  );
+});
+
+story("where nothing can be kept, the Datafile is loaded all the same", async (project) => {
+  writeFileSync(project.path(".dmake"), "a file where the folder should be");
+  project.write("Datafile.ts", echo('"first"'));
+  assert.equal(await said(project), "first");
+  assert.deepEqual(project.list(), [".dmake", "Datafile.ts"]);
+});
+
+for (const writable of [true, false])
+  story(
+    `packages are found in the project and above it, ${writable ? "building" : "asking"}`,
+    async (project) => {
+      project.write(
+        "node_modules/far/package.json",
+        '{ "name": "far", "type": "module", "main": "index.js" }',
+      );
+      project.write("node_modules/far/index.js", 'export const far = "far";');
+      project.write("packages/taxi/Datafile.ts", echo("far", 'import { far } from "far";'));
+      assert.equal(await said(project.inside("packages/taxi"), { writable }), "far");
+    },
+  );
+
+const counting = (body: string, head = "", options = "{}") => `
+  import { param, script } from "dmake";
+  ${head}
+  export const a = script("a", ${options}, async ({ output, log }) => { ${body} });
+`;
+const source = async (project: Project, text: string, parameters = {}) =>
+  sourceOf(must(await project.datafile(text, { parameters })), "a");
+
+story(
+  "a function's source changes with its code and with any code it could reach, and with nothing else",
+  async (project) => {
+    project.write("lib/clean.ts", "export const clean = (text: string) => text.trim();");
+    const head = 'import { clean } from "./lib/clean.js";';
+    const before = await source(project, counting("log(clean(output));", head));
+    assert.match(before, /^sha256:/);
+    const same = counting(
+      "// A comment.\n  log(  clean( output ) )  ;",
+      `/* Another. */ type T = string;\n\n${head}`,
+    );
+    assert.equal(await source(project, same), before, "comments, types, white space");
+    assert.notEqual(await source(project, counting("log(clean(output) + 1);", head)), before, "its own code");
+    project.write("lib/clean.ts", "export const clean = (text: string): string => text.trim() as string;");
+    assert.equal(await source(project, counting("log(clean(output));", head)), before, "a helper's types");
+    project.write("lib/clean.ts", "export const clean = (text: string) => text.trimEnd();");
+    assert.notEqual(await source(project, counting("log(clean(output));", head)), before, "a helper's code");
+  },
+);
+
+story(
+  "a function's source is the same from the cache, in a query, and after the project has moved",
+  async (project) => {
+    const text = counting("log(output, import.meta.dirname);");
+    const before = await source(project, text);
+    assert.equal(sourceOf(must(await project.load()), "a"), before);
+    assert.equal(sourceOf(must(await project.load({ writable: false })), "a"), before);
+    await inProject(async (moved) => {
+      cpSync(project.root, moved.root, { recursive: true });
+      assert.equal(sourceOf(must(await moved.load()), "a"), before);
+    });
+  },
+);
+
+story("a function that could look at a parameter is stale when that has another value", async (project) => {
+  const text = `${counting("log(later);")}\nconst later = param("limit", "10");`;
+  const parts = async (parameters = {}) =>
+    must(recipeParts(stepOf(must(await project.datafile(text, { parameters })), "a")));
+  const ten = await parts();
+  assert.deepEqual(await parts({ limit: "10" }), ten);
+  const twenty = await parts({ limit: "20" });
+  assert.deepEqual(Object.keys(ten), ["kind", "source", "parameter.limit"]);
+  assert.deepEqual(
+    Object.keys(ten).filter((part) => ten[part] !== twenty[part]),
+    ["parameter.limit"],
+  );
+  assert.equal(JSON.stringify(await parts({ limit: "s3cr3t" })).includes("s3cr3t"), false);
+});
+
+story("a version stands for the code of a function, until it changes", async (project) => {
+  const one = await source(project, counting("log(output);", "", '{ version: "1" }'));
+  assert.equal(one, "version 1");
+  assert.equal(await source(project, counting("log(output + 1);", "", '{ version: "1" }')), one);
+  assert.notEqual(await source(project, counting("log(output);", "", '{ version: "2" }')), one);
+});

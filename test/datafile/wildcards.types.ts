@@ -1,0 +1,92 @@
+// What the compiler says about wildcards: each wrong line stands under an expected error, each right one under none. Never run.
+import { download, months, parquet, type RuleHandle, type Selection, script, sh, table } from "dmake";
+
+const month = months("2023-01", "2023-03");
+
+export const raw = download("raw/{color}_{month}.csv", {
+  where: { color: ["green"], month },
+  url: ({ color, month }) => `https://example.org/${color}_${month}.csv`,
+});
+export const zones = download("raw/zones.csv", { url: "https://example.org/zones.csv" });
+export const plainUrl = download("raw/{month}.csv", { url: "https://example.org/{month}.csv" });
+
+// A handle carries the wildcards of its target, and rules of the same wildcards may take it.
+raw satisfies RuleHandle<"color" | "month">;
+export const trips: RuleHandle<"color" | "month"> = parquet("data/{color}_{month}.parquet", { from: raw });
+export const byName = parquet("data/{month}.parquet", { from: "raw/green_{month}.csv", after: zones });
+export const loaded = table("table:{color}_trips/{month}", {
+  from: trips,
+  after: [zones, "raw/green_{month}.csv"],
+});
+export const explicit: RuleHandle = table("table:zones", { from: zones });
+
+// Selections need only the wildcards that stand in their values.
+export const whole: Selection = raw.all();
+export const green: Selection = raw.all({ color: "green" });
+export const several: Selection = raw.all({ color: ["green", "yellow"] });
+export const one: Selection = raw({ color: "green", month: "2023-01" });
+export const renamed: Selection<"m"> = raw({ color: "green", month: "{m}" });
+export const report = sh(
+  ["report/{m}.txt", "report/{m}.log"],
+  { from: [renamed, green, zones], where: { m: month } },
+  ({ $, inputs, outputs, params }) => $`echo ${params.m} ${inputs} > ${outputs}`,
+);
+export const index = script("index/{color}.json", { from: raw.all({ color: "{color}" }) }, ({ params }) => {
+  params.color satisfies string;
+});
+
+// Names that are put together at run time are checked when they are declared, not before.
+declare const dynamic: string;
+export const late = parquet(dynamic, { from: "raw/{month}.csv", where: { month } });
+export const later = download(dynamic, { url: ({ month }) => `https://example.org/${month}` });
+export const ofLate = parquet("out/{month}.parquet", { from: late });
+export const fromLate = parquet("out/a.parquet", { from: dynamic });
+
+// @ts-expect-error the target does not bind {color}
+parquet("data/{month}.parquet", { from: raw });
+// @ts-expect-error nor does a name
+parquet("data/{month}.parquet", { from: "raw/{color}_{month}.csv" });
+// @ts-expect-error an explicit target binds nothing
+parquet("data/all.parquet", { from: raw });
+// @ts-expect-error in a list as well
+sh("data/{month}.txt", { from: [zones, raw] }, ({ $ }) => $`true`);
+// @ts-expect-error in a selection's value
+sh("data/{month}.txt", { from: raw.all({ color: "{color}" }) }, ({ $ }) => $`true`);
+// @ts-expect-error in one target of another rule
+parquet("data/{month}.parquet", { from: raw({ color: "{colour}", month: "{month}" }) });
+// @ts-expect-error in order-only inputs
+parquet("data/{month}.parquet", { from: "raw/green_{month}.csv", after: raw });
+// @ts-expect-error in a list of them
+table("table:trips/{month}", { from: "raw/green_{month}.csv", after: [zones, raw] });
+// @ts-expect-error in a URL
+download("raw/{month}.csv", { url: "https://example.org/{color}_{month}.csv" });
+// @ts-expect-error in the values that a URL is made of
+download("raw/{month}.csv", { url: ({ color }) => `https://example.org/${color}.csv` });
+// @ts-expect-error in the values that a digest is made of
+download("raw/{month}.csv", { url: "https://example.org", sha256: ({ color }) => color });
+// @ts-expect-error in `where`
+parquet("data/{month}.parquet", { from: "raw/{month}.csv", where: { color: ["green"] } });
+// @ts-expect-error in the `where` of an explicit target
+parquet("data/all.parquet", { from: zones, where: { color: ["green"] } });
+// @ts-expect-error in a recipe's `params`
+sh("data/{month}.txt", { from: zones }, ({ $, params }) => $`echo ${params.color}`);
+// @ts-expect-error in a function's
+script("data/{month}.txt", {}, ({ params }) => console.log(params.color));
+// @ts-expect-error a rule has no such wildcard to pick
+raw.all({ year: "2023" });
+// @ts-expect-error nor to bind
+raw({ color: "green", month: "2023-01", year: "2023" });
+// @ts-expect-error one target needs a value for every wildcard
+raw({ color: "green" });
+// @ts-expect-error a table's name begins with `table:`
+table("trips/{month}", { from: raw });
+// @ts-expect-error a table is made from something
+table("table:trips", {});
+// @ts-expect-error so is a parquet file
+parquet("data/a.parquet", {});
+// @ts-expect-error a domain is a list of texts
+parquet("data/{n}.parquet", { from: "raw/{n}.csv", where: { n: [1, 2] } });
+// @ts-expect-error what is neither text, number, list nor command has no place in a command
+sh("data/a.txt", {}, ({ $ }) => $`echo ${{ a: 1 }}`);
+// @ts-expect-error a text put together by hand is no command
+sh("data/a.txt", {}, ({ output }) => `date > ${output}`);

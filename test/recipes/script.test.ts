@@ -1,0 +1,98 @@
+// Functions of a Datafile as recipes: what they are given, what becomes of what they throw. Told in a real folder.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { script } from "../../src/index.js";
+import { runScript } from "../../src/recipes/script.js";
+import { inFolder } from "../rig/project.js";
+import { failureOf, must } from "../rig/world.js";
+import { attemptAt, open, staged } from "../stores/files-rig.js";
+import { declared, jobFor, stepFor } from "./jobs.js";
+
+type Run = Parameters<typeof script<"out">>[2];
+
+async function run(body: Run, signal?: AbortSignal) {
+  const { step, recipe } = stepFor(await declared(() => script("out", {}, body)), "script", ["a", "-b"]);
+  const running = jobFor(step, signal);
+  return { ...running, ended: runScript(recipe, running.job) };
+}
+
+test("a function is given its inputs, where to write, and a log of lines", () =>
+  inFolder(async () => {
+    const { ended, logged } = await run(({ input, inputs, output, outputs, params, log }) => {
+      writeFileSync(output, JSON.stringify({ input, inputs, output, outputs, params }));
+      log("one");
+      log("two");
+    });
+    assert.deepEqual(must(await ended), { kind: "made", facts: {} });
+    assert.deepEqual(JSON.parse(readFileSync("out.tmp", "utf8")), {
+      input: "a",
+      inputs: ["a", "./-b"],
+      output: "out.tmp",
+      outputs: ["out.tmp"],
+      params: {},
+    });
+    assert.equal(logged(), "one\ntwo\n");
+  }));
+
+test("wildcards are given by name, of the step that is made", async () => {
+  const rule = await declared(
+    () =>
+      script("{color}_{month}.txt", {}, ({ params, log }) => log(`${params.color}/${params.month}`)) as never,
+  );
+  const recipe = must(rule.bind({ color: "green", month: "01" }));
+  assert(recipe.kind === "script");
+  const { step } = stepFor(await declared(() => script("out", {}, () => {})), "script");
+  const { job, logged } = jobFor(step);
+  must(await runScript(recipe, job));
+  assert.equal(logged(), "green/01\n");
+});
+
+test("what a function throws fails its step, at once or later", async () => {
+  const thrown = async (body: Run) => failureOf(await (await run(body)).ended, "threw");
+  const now = await thrown(() => {
+    throw new RangeError("too many");
+  });
+  assert.equal(now.message, "RangeError: too many");
+  assert.match(now.stack ?? "", /script\.test\.ts/);
+  assert.equal((await thrown(async () => Promise.reject(new Error("later")))).message, "Error: later");
+  assert.deepEqual(
+    await thrown(() => {
+      throw "just a text";
+    }),
+    { reason: "threw", message: "just a text" },
+  );
+  assert.equal((await thrown(() => Promise.reject(undefined))).message, "undefined");
+});
+
+test("a function hears of an interrupt, is awaited, and its answer is dropped", async () => {
+  const stop = new AbortController();
+  const rejected = await run(({ signal }) => {
+    return new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+  }, stop.signal);
+  stop.abort();
+  failureOf(await rejected.ended, "interrupted");
+});
+
+test("after an interrupt no function is called any more", async () => {
+  let called = false;
+  const { ended } = await run(() => {
+    called = true;
+  }, AbortSignal.abort());
+  failureOf(await ended, "interrupted");
+  assert.equal(called, false);
+});
+
+test("a function that writes nothing has made nothing, and the old file stays", () =>
+  inFolder(async (folder) => {
+    folder.write("out", "old");
+    const { step, recipe } = stepFor(await declared(() => script("out", {}, () => {})), "script");
+    const store = open();
+    const attempt = attemptAt(step);
+    const stage = await staged(store, attempt);
+    const outcome = must(await runScript(recipe, { ...jobFor(step).job, stage }));
+    assert.equal(failureOf(await store.publish(attempt, stage, outcome, 1), "output-missing").output, "out");
+    assert.equal(folder.read("out"), "old");
+  }));
