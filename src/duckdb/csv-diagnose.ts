@@ -1,0 +1,86 @@
+// Finds the row or value of a CSV that DuckDB stumbled over, by reading the file again. Knows nothing of the query that failed but its message.
+import type { Failure } from "../core/failure.js";
+import type { CsvHead } from "./csv-head.js";
+import { fileRecords, wrongLength } from "./csv-records.js";
+import { badValue, badValueAt, type FoundValue, findValue, shown, type TypedColumn } from "./find-value.js";
+import { plainMessage } from "./query.js";
+import type { Session } from "./session.js";
+
+/** A CSV as it was read. */
+export interface CsvScene {
+  readonly file: string;
+  /** Where its plain text is, with line numbers as in `file`. */
+  readonly path: string;
+  readonly head: CsvHead;
+  /** SQL text yielding all fields as VARCHAR. */
+  readonly from: string;
+  readonly columns: readonly TypedColumn[];
+}
+
+export async function explainCsv(session: Session, scene: CsvScene, error: unknown): Promise<Failure> {
+  const message = plainMessage(error);
+  if (/INTERRUPT/i.test(message)) return { reason: "interrupted" };
+  if (message.includes(badValue)) return (await findBadValue(session, scene)) ?? engine(scene, message);
+  if (/CSV Error on Line|CSV Parser state machine/.test(message)) return findRow(scene, message);
+  return engine(scene, message);
+}
+
+const engine = ({ file }: CsvScene, message: string): Failure => ({ reason: "data-engine", file, message });
+
+async function findBadValue(session: Session, scene: CsvScene): Promise<Failure | undefined> {
+  const { file, from, columns } = scene;
+  const found = await findValue(session, from, columns);
+  return found && badValueAt(file, columns[found.index]!, found.text, { line: await lineOf(scene, found) });
+}
+
+/** Nothing where csv-parse, counting rows, does not find the text there. */
+async function lineOf(
+  { path, head }: CsvScene,
+  { row, index, text }: FoundValue,
+): Promise<number | undefined> {
+  let left = row + (head.hasHeader ? 1 : 0);
+  for await (const record of fileRecords(path, head, head.names.length)) {
+    if (--left === 0) return record.fields[index]?.trim() === text.trim() ? record.line : undefined;
+  }
+  return undefined;
+}
+
+/** DuckDB's line is exact but its text is not always the line's, and of mixed line ends it says neither. */
+async function findRow(scene: CsvScene, message: string): Promise<Failure> {
+  const { file, path, head } = scene;
+  const lines = message.split("\n");
+  const line = Number(/CSV Error on Line: (\d+)/.exec(message)?.[1] ?? Number.NaN);
+  const told = Number.isNaN(line) ? {} : { line };
+  const original = lines
+    .find((text) => text.startsWith("Original Line:"))
+    ?.slice("Original Line:".length)
+    .trim();
+  const text = original ? { text: shown(original) } : {};
+  if (/Invalid unicode/i.test(message))
+    return {
+      reason: "bad-row",
+      file,
+      ...told,
+      ...text,
+      problem: 'it is not UTF-8: say `csv: { encoding: "latin-1" }`, if that is what it is',
+    };
+  if (/Maximum line size/i.test(message))
+    return { reason: "bad-row", file, ...told, problem: "it is longer than 8 MB" };
+  for await (const record of fileRecords(path, head, head.names.length)) {
+    if (record.fields.length !== head.names.length) return wrongLength(file, record, head.names.length);
+  }
+  if (/unterminated quote/i.test(message))
+    return {
+      reason: "bad-row",
+      file,
+      ...told,
+      ...text,
+      problem: "a quote is not closed, or text follows the closing quote",
+    };
+  return { reason: "bad-row", file, ...told, ...text, problem: structure(message) };
+}
+
+const structure = (message: string): string =>
+  message.includes("state machine")
+    ? "a carriage return stands alone, or quotes are not as in RFC 4180"
+    : (message.split("\n").find((text) => text.startsWith("Expected Number")) ?? message.split("\n")[0]!);
