@@ -111,7 +111,7 @@ export interface ParquetOptions<W extends string, I, A> extends FromOne<W, I, A>
 }
 
 /**
- * Declares parquet files made from CSV (also `.gz`, `.zst`), JSON or parquet. Types are sampled or given, and then
+ * Declares parquet files made from CSV (also `.gz`, `.zst` from Node 22.15), JSON or parquet. Types are sampled or given, and then
  * hold for every value: a value that does not fit is an error with its line, never rounded or nulled.
  *
  * @example
