@@ -1,6 +1,9 @@
 // The main job on real rows: the repository's own Datafile, the real binary, a real server.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { demoProject, type Project } from "./rig/binary.js";
@@ -118,3 +121,27 @@ test.beforeEach(async () => {
 
 story("with the embedded server", { env: () => ({}) });
 story("with a server chosen by DATABASE_URL", { env: () => ({ DATABASE_URL: url }) });
+
+test("the same files from a server on the web: downloaded again, and nothing below runs", async (t) => {
+  const project = demoProject();
+  t.after(() => project.remove());
+  await project.run();
+  const asked: string[] = [];
+  const web = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    response.end(readFileSync(project.path(`data/sample${request.url}`)));
+  }).listen(0, "127.0.0.1");
+  await once(web, "listening");
+  t.after(() => web.close());
+  const { port } = web.address() as AddressInfo;
+  const again = await project.run("--json", `source=http://127.0.0.1:${port}`);
+  assert.equal(again.code, 0, again.stdout + again.stderr);
+  assert.deepEqual(made(again.stdout), [
+    "data/raw/green_2023-01.csv.gz",
+    "data/raw/green_2023-02.csv.gz",
+    "data/raw/green_2023-03.csv.gz",
+    "data/raw/zones.csv",
+  ]);
+  assert.equal(asked.length, 4);
+  assert.deepEqual(await counts(project), [trips, 265]);
+});
