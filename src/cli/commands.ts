@@ -20,7 +20,8 @@ export type Ending = "good" | "failed" | "refused" | "stale";
 export interface Surroundings {
   readonly screen: Screen;
   readonly env: NodeJS.ProcessEnv;
-  readonly signal: AbortSignal;
+  /** From the first call on, an interrupt aborts this signal and ends nothing by itself. */
+  readonly interruptible: () => AbortSignal;
   readonly cores: number;
   readonly changeDirectory: (path: string) => void;
 }
@@ -108,13 +109,14 @@ export async function runBuild(command: BuildCommand, around: Surroundings): Pro
   if (!path.ok) return refuse(path.error);
   if (!planned.ok) return refuse(planned.error);
   const { graph, datafile } = planned.value;
+  const signal = around.interruptible();
   const place = { root: dirname(path.value), env: around.env, writable: command.mode === "build" };
   const { stores, runners, close } = wire(place, renderer.notice);
   try {
     const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
     if (!there.ok)
       return there.error.reason === "no-rule" ? refuse(there.error) : failed(renderer, there.error);
-    const world = { stores, runners, emit: renderer.event, signal: around.signal };
+    const world = { stores, runners, emit: renderer.event, signal };
     if (command.mode !== "build") {
       const { forced, mode } = command;
       const summary = await preview(graph, { forced, question: mode === "question" }, world);

@@ -1,9 +1,11 @@
 // The verbs `db` and `sql`: a way into the project's database. Knows nothing of targets.
 import { resolve } from "node:path";
-import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import type { QueryArrayResult } from "pg";
+import { fail, ok, type Result } from "../core/failure.js";
 import type { Ending, Surroundings } from "./commands.js";
 import { diagnose } from "./diagnose.js";
 import type { DbCommand, SqlCommand } from "./options.js";
+import { onOneLine } from "./words.js";
 import { lazyDatabase } from "./world.js";
 
 const projectOf = ({ directory }: Pick<DbCommand, "directory">): string => resolve(directory ?? ".");
@@ -48,40 +50,47 @@ async function stop(root: string, { screen }: Surroundings): Promise<Result<void
   return ok(undefined);
 }
 
-/** Runs one statement and prints its rows as a table, or as one JSON object each. */
+/** Runs SQL and prints the rows of each statement as a table, or as one JSON object each. */
 export async function runSql(command: SqlCommand, around: Surroundings): Promise<Ending> {
   const database = lazyDatabase({ root: projectOf(command), env: around.env });
+  const signal = around.interruptible();
   const opened = await database.open();
   if (!opened.ok) return ended(opened, around);
+  const leave = () => void database.close();
+  signal.addEventListener("abort", leave, { once: true });
   try {
     const client = await opened.value.client();
     if (!client.ok) return ended(client, around);
-    try {
-      const {
-        rows,
-        fields,
-        command: tag,
-        rowCount,
-      } = await client.value.query({
-        text: command.statement,
-        rowMode: "array",
-        // Values as the server writes them: nothing is rounded or moved to another time zone on the way to the screen.
-        types: { getTypeParser: () => (value: string) => value },
-      });
-      const names = fields.map(({ name }) => name);
-      if (command.json) for (const row of rows) around.screen.out(jsonObject(fields, row));
-      else if (names.length === 0) around.screen.out(`${tag}${rowCount === null ? "" : ` ${rowCount}`}`);
-      else for (const line of tableLines(names, rows)) around.screen.out(line);
-      return "good";
-    } catch (error) {
-      const failure: Failure = opened.value.failure(error, "run the statement");
-      return ended(fail(failure), around);
-    } finally {
-      await client.value.end();
-    }
+    // Several statements answer a list of results, which the types of pg do not say.
+    const answer: unknown = await client.value.query({
+      text: command.statement,
+      rowMode: "array",
+      // Values as the server writes them: nothing is rounded or moved to another time zone on the way to the screen.
+      types: { getTypeParser: () => (value: string) => value },
+    });
+    for (const result of [answer].flat() as Answer[])
+      for (const line of command.json ? jsonLines(result) : textLines(result)) around.screen.out(line);
+    await client.value.end();
+    return "good";
+  } catch (error) {
+    if (signal.aborted) return "failed";
+    return ended(fail(opened.value.failure(error, "run the statement")), around);
   } finally {
     await database.close();
   }
+}
+
+type Answer = Pick<QueryArrayResult<(string | null)[]>, "rows" | "fields" | "command" | "rowCount">;
+
+const jsonLines = ({ fields, rows }: Answer): string[] => rows.map((row) => jsonObject(fields, row));
+
+function textLines({ fields, rows, command, rowCount }: Answer): string[] {
+  if (fields.length > 0)
+    return tableLines(
+      fields.map(({ name }) => name),
+      rows,
+    );
+  return command ? [`${command}${rowCount === null ? "" : ` ${rowCount}`}`] : [];
 }
 
 /** int8, int2, int4, json, float4, float8, numeric, jsonb: what the server writes is JSON already. */
@@ -107,10 +116,15 @@ function jsonValue(text: string | null, type: number): string {
 }
 
 /** A header, a rule, the rows; numbers to the right. */
-function tableLines(names: readonly string[], rows: readonly (readonly (string | null)[])[]): string[] {
-  const texts = rows.map((row) => row.map((value) => value ?? ""));
-  const widths = names.map((name, i) => Math.max(name.length, ...texts.map((row) => row[i]?.length ?? 0)));
-  const numeric = names.map((_, i) => texts.every((row) => /^-?[\d.]*$/.test(row[i] ?? "")));
+function tableLines(names: readonly string[], rows: Answer["rows"]): string[] {
+  const texts = rows.map((row) => row.map((value) => (value === null ? "NULL" : onOneLine(value))));
+  const widths = names.map((name) => name.length);
+  const numeric = names.map(() => true);
+  for (const row of texts)
+    for (const [i, text] of row.entries()) {
+      widths[i] = Math.max(widths[i] ?? 0, text.length);
+      numeric[i] &&= /^(-?[\d.]*|NULL)$/.test(text);
+    }
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (numeric[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))

@@ -13,14 +13,31 @@ const signalCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 process.setSourceMapsEnabled(true);
 
-let interrupted: number | undefined;
 const aborting = new AbortController();
+/** The exit code of whatever ended the run before its time. */
+let cut: number | undefined;
 
-/** The first signal stops the build in order, a second one at once. */
-function onSignal(signal: keyof typeof signalCodes): void {
-  if (interrupted !== undefined) process.exit(signalCodes[signal]);
-  interrupted = signalCodes[signal];
+function stop(code: number): void {
+  cut ??= code;
   aborting.abort();
+}
+
+/** The first signal stops the build in order; a second one at once, and whatever still runs with it. */
+async function onSignal(signal: keyof typeof signalCodes): Promise<void> {
+  if (cut === undefined) return stop(signalCodes[signal]);
+  const { killAll } = await import("../recipes/shell.js");
+  killAll();
+  process.exit(signalCodes[signal]);
+}
+
+/**
+ * From now on a signal stops the work in order. Before, while the Datafile is evaluated, there is nothing to put in
+ * order, and an endless loop in it must die as any program does.
+ */
+function interruptible(): AbortSignal {
+  for (const signal of Object.keys(signalCodes) as (keyof typeof signalCodes)[])
+    process.on(signal, () => void onSignal(signal));
+  return aborting.signal;
 }
 
 /** On a terminal, a line without an end that the next line replaces. */
@@ -61,12 +78,10 @@ async function main(): Promise<number> {
   const around: Surroundings = {
     screen,
     env: process.env,
-    signal: aborting.signal,
+    interruptible,
     cores: availableParallelism(),
     changeDirectory: (path) => process.chdir(path),
   };
-  for (const signal of Object.keys(signalCodes) as (keyof typeof signalCodes)[])
-    process.on(signal, () => onSignal(signal));
   switch (command.verb) {
     case "shown":
       screen.out(command.text);
@@ -80,18 +95,33 @@ async function main(): Promise<number> {
   }
 }
 
-// A reader that has seen enough (`dmake | head`) ends the output, not the build's honesty about it.
+/** A reader that has seen enough (`dmake | head`), or a full disk under a log: the build stops in order. */
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    aborting.abort();
+    if (cut === undefined && error.code !== "EPIPE")
+      process.stderr.write(`error: cannot write: ${error.message}\n`);
+    stop(exitCodes.failed);
   });
+
+// A timer or a promise of the Datafile that nobody waits for: not ours to hide, and no reason to leave a mess.
+for (const event of ["uncaughtException", "unhandledRejection"] as const)
+  process.on(event, (error: unknown) => {
+    process.stderr.write(`error: thrown where nobody waits for it: ${inspect(error)}\n`);
+    stop(exitCodes.failed);
+  });
+
+/** Ends although something of the Datafile may still keep Node alive, but not before everything is written. */
+async function leave(code: number): Promise<never> {
+  const streams = [process.stdout, process.stderr];
+  await Promise.all(streams.map((stream) => new Promise((resolve) => stream.write("", resolve))));
+  process.exit(code);
+}
 
 try {
   const code = await main();
-  process.exitCode = interrupted ?? code;
+  await leave(cut ?? code);
 } catch (error) {
   // Expected failures are values; what is thrown up to here is dmake's own fault, and its stack is what helps.
   process.stderr.write(`this is a bug in dmake, please report it:\n${inspect(error)}\n`);
-  process.exit(interrupted ?? exitCodes.failed);
+  await leave(cut ?? exitCodes.failed);
 }

@@ -23,11 +23,15 @@ export interface BuildCommand extends Where {
 
 export interface DbCommand extends Where {
   readonly verb: "db";
+  /** Words that the verb does not take. */
+  readonly rest: readonly string[];
   readonly stop: boolean;
 }
 
 export interface SqlCommand extends Where {
   readonly verb: "sql";
+  /** Words that the verb does not take: a statement that was not quoted. */
+  readonly rest: readonly string[];
   readonly statement: string;
   readonly json: boolean;
 }
@@ -91,7 +95,7 @@ const buildFlags = (parser: Argv<Argued>) =>
     .option("json", { type: "boolean", describe: "one JSON event a line" });
 
 function describe(version: string, found: (command: CommandLine) => void) {
-  return yargs()
+  const parser = yargs()
     .scriptName("dmake")
     .usage(
       "dmake [TARGET | GOAL | NAME=VALUE]…\n\nBuilds what is stale of a Datafile.ts, and loads it exactly once.",
@@ -130,7 +134,29 @@ function describe(version: string, found: (command: CommandLine) => void) {
           forced: argv.alwaysMake === true,
           json: argv.json === true,
         }),
+    );
+  return databaseVerbs(parser, found)
+    .version(version)
+    .help()
+    .alias("help", "h")
+    .epilog(
+      "exit codes: 0 built or fresh · 1 a target failed · 2 usage or Datafile · 3 -q and stale · 130, 143 signals",
     )
+    .parserConfiguration({
+      "populate--": true,
+      "parse-positional-numbers": false,
+      // As in Make, the last of several wins.
+      "duplicate-arguments-array": false,
+    })
+    .strictOptions()
+    .recommendCommands()
+    .exitProcess(false)
+    .wrap(100)
+    .fail(false);
+}
+
+const databaseVerbs = (parser: Argv<Argued>, found: (command: CommandLine) => void) =>
+  parser
     .command(
       "db",
       "start the database if it is the embedded one, leave it running, and print its URL",
@@ -138,7 +164,8 @@ function describe(version: string, found: (command: CommandLine) => void) {
         y
           .option("stop", { type: "boolean", describe: "stop the embedded server" })
           .example('psql "$(dmake db)"', "look around with psql"),
-      (argv) => found({ verb: "db", ...where(argv), stop: argv.stop === true }),
+      (argv) =>
+        found({ verb: "db", ...where(argv), rest: argv._.slice(1).map(String), stop: argv.stop === true }),
     )
     .command(
       "sql <statement>",
@@ -148,21 +175,15 @@ function describe(version: string, found: (command: CommandLine) => void) {
           .positional("statement", { type: "string", demandOption: true })
           .option("json", { type: "boolean", describe: "one JSON object a row" })
           .example("$0 sql 'select month, count(*) from green_trips group by month'", ""),
-      (argv) => found({ verb: "sql", ...where(argv), statement: argv.statement, json: argv.json === true }),
-    )
-    .version(version)
-    .help()
-    .alias("help", "h")
-    .epilog(
-      "exit codes: 0 built or fresh · 1 a target failed · 2 usage or Datafile · 3 -q and stale · 130, 143 signals",
-    )
-    .parserConfiguration({ "populate--": true, "parse-positional-numbers": false })
-    .strictOptions()
-    .recommendCommands()
-    .exitProcess(false)
-    .wrap(100)
-    .fail(false);
-}
+      (argv) =>
+        found({
+          verb: "sql",
+          ...where(argv),
+          rest: argv._.slice(1).map(String),
+          statement: argv.statement,
+          json: argv.json === true,
+        }),
+    );
 
 /** The flags of every verb. */
 interface Argued {
@@ -189,5 +210,10 @@ function split(words: readonly string[]): Pick<BuildCommand, "words" | "paramete
 function checked(command: CommandLine): Result<CommandLine> {
   if (command.verb === "build" && !(Number.isInteger(command.jobs) && command.jobs >= 1))
     return fail({ reason: "usage", message: "`-j` takes a whole number from 1", help: "dmake -j 4" });
+  if ((command.verb === "sql" || command.verb === "db") && command.rest.length > 0) {
+    const message = `\`dmake ${command.verb}\` does not take \`${command.rest.join(" ")}\``;
+    const help = command.verb === "sql" ? 'quote the statement: dmake sql "select …"' : "dmake db --help";
+    return fail({ reason: "usage", message, help });
+  }
   return ok(command);
 }

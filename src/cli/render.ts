@@ -2,7 +2,7 @@
 import type { BuildEvent, Summary } from "../core/event.js";
 import type { Failure, Place } from "../core/failure.js";
 import { diagnose } from "./diagnose.js";
-import { durationText, factsText, reasonsText } from "./words.js";
+import { durationText, factsText, onOneLine, reasonsText } from "./words.js";
 
 /** Where lines go. `transient` replaces the last transient line, and is nothing where there is no terminal. */
 export interface Screen {
@@ -99,10 +99,14 @@ export class TextRenderer implements Renderer {
         this.#running.delete(event.step);
         break;
       case "would-run":
-        this.#screen.out(`would run  ${event.step.padEnd(this.#width)}  ${reasonsText(event.reasons)}`);
+        this.#screen.out(
+          `would run  ${onOneLine(event.step).padEnd(this.#width)}  ${reasonsText(event.reasons)}`,
+        );
         break;
       case "may-run":
-        this.#screen.out(`may run    ${event.step.padEnd(this.#width)}  depends on \`${event.dependsOn}\``);
+        this.#screen.out(
+          `may run    ${onOneLine(event.step).padEnd(this.#width)}  depends on \`${onOneLine(event.dependsOn)}\``,
+        );
         break;
       case "finished":
         this.close();
@@ -136,7 +140,7 @@ export class TextRenderer implements Renderer {
 
   #doneLine(event: Extract<BuildEvent, { event: "done" }>): string {
     const count = `${String(this.#settled).padStart(String(this.#total).length)}/${this.#total}`;
-    return `${count}  ${event.step.padEnd(this.#width)}  ${doneText(event)}  ${durationText(event.durationMs)}`;
+    return `${count}  ${onOneLine(event.step).padEnd(this.#width)}  ${doneText(event)}  ${durationText(event.durationMs)}`;
   }
 }
 
@@ -149,7 +153,7 @@ function doneText({ how, facts }: Extract<BuildEvent, { event: "done" }>): strin
 /** The recipe's whole output, then what went wrong. */
 function failedText({ step, failure, at }: Extract<BuildEvent, { event: "failed" }>, output: string): string {
   const shown = output.trimEnd();
-  return `failed: ${step}\n${shown === "" ? "" : `${shown.replace(/^/gm, "  | ")}\n`}${diagnose(failure, at)}`;
+  return `failed: ${onOneLine(step)}\n${shown === "" ? "" : `${shown.replace(/^/gm, "  | ")}\n`}${diagnose(failure, at)}`;
 }
 
 function progressText({ done, total, unit, phase }: Extract<BuildEvent, { event: "progress" }>): string {

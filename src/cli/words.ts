@@ -2,6 +2,11 @@
 import type { RunFacts } from "../core/trace.js";
 import type { Reason } from "../core/verdict.js";
 
+/** A name or value with its line ends and other control characters written out, so that it stays on its line. */
+export const onOneLine = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  text.replace(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
+
 const rowsText = (rows: number): string => `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
 
 /** Powers of 1000, as on the disk's label. */

@@ -96,8 +96,9 @@ function identityOf(path: string): string | undefined {
 /** What the file system refused, as a failure with a remedy; anything else is thrown on. */
 export function siteFailure(error: unknown): { readonly ok: false; readonly error: Failure } {
   const code = codeOf(error) ?? "";
-  const path = error instanceof Error && "path" in error ? String(error.path) : ".dmake";
-  const problem = `the file system refuses \`${path}\` (${code})`;
+  // Of a link, `path` is what it would point to and `dest` where it would lie.
+  const { dest, path = ".dmake" } = error as { readonly dest?: string; readonly path?: string };
+  const problem = `the file system refuses \`${dest ?? path}\` (${code})`;
   if (["EACCES", "EPERM"].includes(code)) {
     const help =
       'if another user has run dmake here, take `.dmake` over: `sudo chown -R "$(id -un)" .dmake`; or set `DATABASE_URL`';

@@ -1,7 +1,6 @@
 // Targets that are files of this disk: looked at, written aside, renamed into place, recorded in `.dmake/`. Knows nothing of rules or recipes.
-import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import pLimit from "p-limit";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
@@ -10,6 +9,7 @@ import { judge } from "../core/verdict.js";
 import type { Attempt, Outcome, Stage, Store } from "../engine/ports.js";
 import { lockStep } from "./file-lock.js";
 import { diskClock, hash, isSame, isSettled, type Look, lookAt } from "./file-look.js";
+import { Sweeper, temporaryPath } from "./file-temporary.js";
 import { guarded, guardedSync } from "./io-failure.js";
 import { type Stamp, State } from "./state.js";
 
@@ -39,6 +39,7 @@ class Files implements Store {
   readonly #path: string;
   readonly #limit = pLimit(hashesAtOnce);
   readonly #going = new Map<string, Going>();
+  readonly #sweeper = new Sweeper();
   #state: State | undefined;
   #clock: bigint | undefined;
 
@@ -78,6 +79,8 @@ class Files implements Store {
     if (!made.ok) return made;
     if (made.value) return ok({ kind: "already", trace: made.value });
     const { outputs } = attempt.step;
+    const swept = guardedSync("sweep the folder of", outputs[0] ?? "", () => this.#sweeper.sweep(outputs));
+    if (!swept.ok) return swept;
     const before = guardedSync("make the folder of", outputs[0] ?? "", () => {
       for (const output of outputs) mkdirSync(dirname(output), { recursive: true });
       return outputs.map(lookAt);
@@ -175,15 +178,6 @@ class Files implements Store {
     this.#clock ??= diskClock(this.#options.directory);
     return isSettled(look, this.#clock);
   }
-}
-
-/** In the folder of the final file, so that the rename stays on one file system; the attempt's id keeps late writers of dead runs apart. */
-function temporaryPath(output: string, attempt: string): string {
-  const name = basename(output);
-  // A name has 255 bytes at most, which 40 characters of any script leave room in. The hash tells cut names apart.
-  const cut = () =>
-    `${[...name].slice(0, 40).join("")}-${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
-  return join(dirname(output), `.${Buffer.byteLength(name) <= 200 ? name : cut()}.dmake-${attempt}.tmp`);
 }
 
 interface Publishing {

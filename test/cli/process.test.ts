@@ -1,0 +1,115 @@
+// The program as a process: how it ends, what it leaves, and what it does when others misbehave.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { type TestContext, test } from "node:test";
+import { createProject, type Project } from "../rig/binary.js";
+
+function project(t: TestContext, datafile: string, files: Record<string, string> = {}): Project {
+  const made = createProject({ "Datafile.ts": datafile, ...files });
+  t.after(() => made.remove());
+  return made;
+}
+
+const touches = 'export default [sh("out.txt", {}, ({ $, output }) => $`touch ${output}`)];\n';
+
+test("ends although the Datafile keeps a timer", async (t) => {
+  const here = project(t, `import { sh } from "dmake";\nsetInterval(() => {}, 1000);\n${touches}`);
+  const { code, stdout } = await here.run();
+  assert.equal(code, 0);
+  assert.match(stdout, /^built 1 /m);
+});
+
+test("a promise that nobody waits for fails the run with its message, and leaves nothing", async (t) => {
+  const here = project(
+    t,
+    `import { sh, script } from "dmake";
+export default [script("out.txt", {}, async ({ signal }) => {
+  void Promise.reject(new Error("forgotten"));
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+})];\n`,
+  );
+  const { code, stderr } = await here.run();
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: thrown where nobody waits for it: Error: forgotten\n {4}at .*Datafile\.ts:3/);
+  assert.deepEqual(readdirSync(here.root).sort(), [".dmake", "Datafile.ts"]);
+});
+
+test("an endless loop in the Datafile ends with a signal, as any program does", async (t) => {
+  const here = project(t, 'process.stdout.write("looping\\n");\nfor (;;);\n');
+  const running = here.start();
+  await running.line((line) => line === "looping");
+  running.child.kill("SIGTERM");
+  assert.equal((await running.ended).signal, "SIGTERM");
+});
+
+test("a second signal ends at once what does not listen", async (t) => {
+  const deaf = `$\`trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done\``;
+  const here = project(
+    t,
+    `import { sh } from "dmake";\nexport default [sh("out.txt", {}, ({ $ }) => ${deaf})];\n`,
+  );
+  const running = here.start("--json");
+  await running.line((line) => line.includes('"running"'));
+  const { watch, existsSync } = await import("node:fs");
+  const watcher = watch(here.root);
+  while (!existsSync(here.path("pid")) || here.read("pid") === "")
+    await new Promise((resolve) => watcher.once("change", resolve));
+  watcher.close();
+  running.child.kill("SIGINT");
+  const pid = Number(here.read("pid"));
+  running.child.kill("SIGINT");
+  assert.equal((await running.ended).code, 130);
+  assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+});
+
+test("a plain rerun sweeps what a killed run has left", async (t) => {
+  const here = project(t, `import { sh } from "dmake";\n${touches}`, {
+    ".out.txt.dmake-0123456789abcdef.tmp": "half",
+    ".other.txt.dmake-0123456789abcdef.tmp": "somebody else's",
+  });
+  assert.equal((await here.run()).code, 0);
+  assert.deepEqual(readdirSync(here.root).sort(), [
+    ".dmake",
+    ".other.txt.dmake-0123456789abcdef.tmp",
+    "Datafile.ts",
+    "out.txt",
+  ]);
+});
+
+test("sql prints rows, nulls, several statements and many rows", async (t) => {
+  const here = project(t, "");
+  const two = await here.run(
+    "sql",
+    "create table t (a int, b text); insert into t values (1, null), (20, E'x\\ny')",
+  );
+  assert.deepEqual([two.code, two.stdout], [0, "CREATE\nINSERT 2\n"]);
+  const rows = await here.run("sql", "select * from t order by a");
+  assert.equal(rows.stdout, " a | b\n---+-----\n 1 | NULL\n20 | x\\ny\n(2 rows)\n");
+  assert.equal(
+    (await here.run("sql", "--json", "select a, b, a / 3.0 as c from t where a = 1")).stdout,
+    '{"a":1,"b":null,"c":0.33333333333333333333}\n',
+  );
+  const many = await here.run("sql", "select generate_series(1, 300000)");
+  assert.equal(many.stdout.split("\n").length, 300_004);
+  const wrong = await here.run("sql", "select * from nowhere");
+  assert.equal(wrong.code, 1);
+  assert.match(
+    wrong.stderr,
+    /^error: Postgres refused to run the statement: relation "nowhere" does not exist \(42P01\)\n/,
+  );
+  const unquoted = await here.run("sql", "select", "1");
+  assert.equal(unquoted.code, 2);
+  assert.match(unquoted.stderr, /^error: `dmake sql` does not take `1`\nhelp: quote the statement/);
+});
+
+test("a statement ends with a signal", async (t) => {
+  const here = project(t, "");
+  await here.run("sql", "create table started (a int)");
+  const running = here.start("sql", "insert into started values (1); select pg_sleep(60)");
+  await here.run(
+    "sql",
+    "do $$ begin while (select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()) = 0 loop perform pg_sleep(0.02); end loop; end $$",
+  );
+  running.child.kill("SIGINT");
+  assert.equal((await running.ended).code, 130);
+});
