@@ -56,10 +56,13 @@ function statusHelp(status: number): { readonly help?: string } {
 
 export function dataDiagnosis(failure: DataFailure): Diagnosis {
   switch (failure.reason) {
-    case "not-that-format":
-      return {
-        message: `\`${failure.file}\` is ${formatText(failure.found)}, not ${formatText(failure.expected)}`,
-      };
+    case "not-that-format": {
+      const expected = formatText(failure.expected);
+      const found = formatText(failure.found);
+      // `gzip that ends in the middle` is gzip all the same.
+      const instead = found.split(" ").includes(expected) ? "" : `, not ${expected}`;
+      return { message: `\`${failure.file}\` is ${found}${instead}` };
+    }
     case "empty-file":
       return { message: `\`${failure.file}\` is empty: ${failure.expected} was expected` };
     case "bad-row": {
@@ -107,17 +110,51 @@ function formatText(name: string): string {
   return said[name] ?? name;
 }
 
-function badValue(failure: Extract<DataFailure, { reason: "bad-value" }>): Diagnosis {
-  const { file, line, column, text, type, problem } = failure;
-  const message = `${lineOf(file, line)}, column \`${column}\`: \`${clipped(text)}\` ${problem ?? `is no ${type}`}`;
-  return {
-    message,
-    help: `if the column holds such values, say so: \`columns: { ${JSON.stringify(column)}: "${widerThan(type)}" }\``,
-  };
+type BadValue = Extract<DataFailure, { reason: "bad-value" }>;
+
+function badValue(failure: BadValue): Diagnosis {
+  const { file, line, column, text, type, problem = "" } = failure;
+  const [, row, told = problem] = /^row (\d+) (.*)$/s.exec(problem) ?? [];
+  const where = row === undefined ? lineOf(file, line) : `\`${file}\`, row ${row}`;
+  const value = text === "" ? "an empty text" : `\`${clipped(text)}\``;
+  const message = `${where}, column \`${column}\`: ${value} ${misfitText(type, told)}`;
+  const help = badValueHelp(failure);
+  return { message, ...(help !== undefined && { help }) };
 }
 
-const widerThan = (type: string): string =>
-  /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)$/.test(type) ? "DOUBLE" : "VARCHAR";
+/** `problem` is a sentence of its own, a place, or says with a verb what the value does. */
+function misfitText(type: string, problem: string): string {
+  if (problem === "") return `is no ${type}`;
+  if (problem.startsWith("in row ")) return `is no ${type} (${problem})`;
+  return /^(it|its|the|day) /.test(problem) ? `is no ${type}: ${problem}` : problem;
+}
+
+function badValueHelp({ column, text, type, problem = "" }: BadValue): string | undefined {
+  // The file has its type; it is the table that refuses.
+  if (problem.includes("the table's")) return "correct the value, or change the table with ALTER TABLE";
+  if (problem.includes("NUL") || text.includes("\0")) return undefined;
+  if (/^(varchar|text|character|jsonb?)\b/i.test(type)) return undefined;
+  const wider = widerThan(type, text.trim());
+  return `if the column holds such values, say so: \`columns: { ${JSON.stringify(column)}: "${wider}" }\``;
+}
+
+/** A type that keeps `text` whole, as well as all values of `type`. */
+function widerThan(type: string, text: string): string {
+  const integral = /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/.test(type);
+  const huge = /HUGEINT$/.test(type);
+  if (integral && !huge && /^-?(0|[1-9]\d*)$/.test(text)) return integerFor(type, text);
+  const digits = text.replace(/[eE].*|\D/g, "").replace(/^0+/, "").length;
+  const decimal = /^[+-]?((0|[1-9]\d*)\.\d*|\.\d+|(0|[1-9]\d*)(\.\d*)?[eE][+-]?\d{1,2})$/.test(text);
+  // A double keeps 15 digits.
+  if (integral && !huge && decimal && digits <= 15) return "DOUBLE";
+  return "VARCHAR";
+}
+
+function integerFor(type: string, text: string): string {
+  if (!/^U?BIGINT$/.test(type) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)) return "BIGINT";
+  // Parquet keeps 38 digits.
+  return text.replace("-", "").length <= 38 ? "HUGEINT" : "VARCHAR";
+}
 
 const lineOf = (file: string, line: number | undefined): string =>
   line === undefined ? `\`${file}\`` : `\`${file}\`, line ${line}`;

@@ -34,7 +34,7 @@ export async function openJson(
   const shape = await outerShape(path);
   if (shape === "empty") return fail({ reason: "empty-file", file, expected: "JSON objects" });
   if (shape === "cut")
-    return fail({ reason: "not-that-format", file, expected: "json", found: "a JSON array without its end" });
+    return fail({ reason: "not-that-format", file, expected: "json", found: "JSON that ends in the middle" });
   const reader = (more: string) =>
     `read_json(${quotePath(path)}, format = '${shape}', records = true, maximum_object_size = ${largestObject}, ` +
     `hive_partitioning = false, filename = false, union_by_name = false, ${more})`;

@@ -174,13 +174,13 @@ function asFailure(file: string, error: unknown, signal?: AbortSignal): Failure 
   if (signal?.aborted) return { reason: "interrupted" };
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "Z_BUF_ERROR")
-    return { reason: "not-that-format", file, expected: "gzip", found: "gzip cut short" };
+    return { reason: "not-that-format", file, expected: "gzip", found: "gzip that ends in the middle" };
   if (code?.startsWith("Z_") || code?.startsWith("ZSTD_"))
     return {
       reason: "not-that-format",
       file,
-      expected: "a whole packed file",
-      found: `a damaged one (${message})`,
+      expected: "a whole one",
+      found: `a damaged packed file (${message})`,
     };
   if (code === "ERR_ENCODING_INVALID_ENCODED_DATA")
     return { reason: "bad-row", file, problem: "it holds bytes that are no UTF-16" };

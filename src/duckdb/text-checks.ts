@@ -121,10 +121,11 @@ export function recastSql(value: string, from: string, to: string): string {
 }
 
 /** What is wrong with a text that `valueSql` refuses, where it can be told. */
-export function problemOf(text: string, { type, format }: Reading): string | undefined {
+export function problemOf(text: string, { type, chosen, format }: Reading): string | undefined {
   if (format !== undefined) return `it does not fit the format ${format}`;
   if (integers.test(type)) {
-    if (/^\s*[+-]?0\d+\s*$/.test(text)) return "the zero in front would be lost";
+    if (chosen === "sampled" && /^\s*[+-]?0\d+\s*$/.test(text)) return "the zero in front would be lost";
+    if (chosen === "sampled" && /^\s*\+\d+\s*$/.test(text)) return "the plus in front would be lost";
     if (/^\s*[+-]?\d+\s*$/.test(text)) return "it is out of range";
     if (/^\s*[+-]?\d*\.\d*\s*$/.test(text)) return "it is not a whole number";
   }

@@ -3,6 +3,7 @@ import { open, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { ParquetRecipe } from "../core/rule.js";
+import { forParquet } from "../duckdb/parquet-types.js";
 import { query } from "../duckdb/query.js";
 import { openSession, quotePath, quoteText, type Session } from "../duckdb/session.js";
 import { openSource } from "../duckdb/source.js";
@@ -15,6 +16,10 @@ const interruptEveryMs = 20;
 /**
  * Runs a `parquet` recipe: reads its one input, writes its one staged path, and takes neither's word for it: the file
  * must begin and end as parquet does, and its footer must count the rows that DuckDB says it wrote.
+ *
+ * Every value is in the file as it was read. Integers beyond 64 bits are written as DECIMAL(38,0), since parquet has no
+ * wider ones: one of 39 digits fails. ENUM comes back as VARCHAR, TIMESTAMP_S and TIMESTAMP_MS as TIMESTAMP. Refused
+ * as `unsupported-type` are INTERVAL, TIMETZ, TIME_NS, BIT, BIGNUM and GEOMETRY, which are kept as VARCHAR if so declared.
  */
 export const runParquet: Runner<ParquetRecipe> = async (recipe, job) => {
   const paths = job.stage.kind === "files" ? job.stage.paths : [];
@@ -53,7 +58,9 @@ async function convert(
   const opened = await openSource(session, input, { columns, csv, signal: job.signal });
   if (!opened.ok) return opened;
   if (job.signal.aborted) return fail({ reason: "interrupted" });
-  const { select, explain } = opened.value;
+  const source = forParquet(opened.value, columns);
+  if (!source.ok) return source;
+  const { select, explain } = source.value;
   const { size } = await stat(input);
   const ticking = setInterval(() => tell(session, job, size), progressEveryMs);
   try {

@@ -132,6 +132,7 @@ for (const [value, head, type, problem] of [
   ["1_000", digits, "BIGINT", undefined],
   ["0x10", digits, "BIGINT", undefined],
   ["007", digits, "BIGINT", "the zero in front would be lost"],
+  ["+5", digits, "BIGINT", "the plus in front would be lost"],
   ["9223372036854775808", digits, "BIGINT", "it is out of range"],
   ["1_0.5", decimals, "DOUBLE", undefined],
   ["007", decimals, "DOUBLE", "the zero in front would be lost"],

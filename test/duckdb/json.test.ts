@@ -67,7 +67,7 @@ test("nested values keep their shape", async () => {
 });
 
 test("what is cut short, malformed or empty is refused", async () => {
-  assert.equal((await files.refuse("f.json", '[{"a":1},\n{"a":2},')).found, "a JSON array without its end");
+  assert.equal((await files.refuse("f.json", '[{"a":1},\n{"a":2},')).found, "JSON that ends in the middle");
   const malformed = await files.refuse("f.ndjson", '{"a":1}\n{"a":tru\n');
   assert.equal(malformed.reason, "bad-row");
   for (const empty of ["", "[]", " \n"])

@@ -37,25 +37,12 @@ interface Wanted extends Partial<ParquetRecipe> {
 }
 
 function run({ inputs = ["in.csv"], signal, progress, ...recipe }: Wanted = {}): Promise<Result<Outcome>> {
-  const rule = {
-    name: undefined,
-    at: { file: "Datafile.ts", line: 7 },
-    outputs: [],
-    inputs: [],
-    after: [],
-    domains: {},
-  };
+  const at = { file: "Datafile.ts", line: 7 };
+  const rule = { name: undefined, at, outputs: [], inputs: [], after: [], domains: {} };
   const full: ParquetRecipe = { kind: "parquet", columns: {}, csv: {}, compression: "zstd", ...recipe };
+  const named = { id: "out.parquet", binding: {}, after: [], outputs: ["out.parquet"] };
   const job: Job = {
-    step: {
-      id: "out.parquet",
-      rule: { ...rule, bind: () => ({ ok: true, value: full }) },
-      binding: {},
-      inputs,
-      after: [],
-      outputs: ["out.parquet"],
-      recipe: full,
-    },
+    step: { ...named, rule: { ...rule, bind: () => ({ ok: true, value: full }) }, inputs, recipe: full },
     inputs,
     stage: { kind: "files", paths: [staged] },
     previous: undefined,
@@ -190,4 +177,120 @@ test("progress is told in bytes of the input", async () => {
 test("two inputs are refused with the place of the rule", async () => {
   const made = await run({ inputs: ["in.csv", "in2.csv"] });
   assert.ok(!made.ok && made.error.reason === "bad-rule" && made.error.at.line === 7);
+});
+
+const written = async (wanted: Wanted) => {
+  const made = await run(wanted);
+  assert.ok(made.ok, JSON.stringify(made));
+  return read(staged);
+};
+
+test("integers beyond 64 bits keep every digit", async () => {
+  writeFileSync("in.csv", "id,n\n12345678901234567890,1\n,2\n-12345678901234567891,3\n");
+  const exact = {
+    types: { id: "DECIMAL(38,0)", n: "BIGINT" },
+    rows: [
+      ["12345678901234567890", "1"],
+      [null, "2"],
+      ["-12345678901234567891", "3"],
+    ],
+  };
+  assert.deepEqual(await written({}), exact);
+  assert.deepEqual(await written({ columns: { id: "HUGEINT" } }), exact);
+  writeFileSync("in.csv", `id\n${"9".repeat(38)}\n`);
+  assert.deepEqual((await written({ columns: { id: "UHUGEINT" } })).rows, [["9".repeat(38)]]);
+});
+
+test("an integer of 39 digits is refused, not rounded", async () => {
+  const text = `1${"0".repeat(38)}`;
+  writeFileSync("in.csv", `n,id\n1,5\n2,${text}\n`);
+  for (const type of ["HUGEINT", "UHUGEINT"]) {
+    const made = await run({ columns: { id: type } });
+    assert.deepEqual(!made.ok && made.error, {
+      reason: "bad-value",
+      file: "in.csv",
+      column: "id",
+      text,
+      type: "DECIMAL(38,0)",
+      problem: "it has more than the 38 digits that parquet keeps",
+    });
+    nothingLeft();
+  }
+  // What is wrong elsewhere is told as ever.
+  writeFileSync("in.csv", "id,n\n12345678901234567890,1\n1,x\n");
+  const made = await run({ columns: { n: "BIGINT" } });
+  assert.ok(!made.ok && made.error.reason === "bad-value" && made.error.line === 3);
+});
+
+test("integers beyond 64 bits within JSON keep every digit", async () => {
+  const json = '{"HUGEINT":[9223372036854775809],"s":{"a, HUGEINT":9223372036854775811,"b":"HUGEINT"}}\n';
+  writeFileSync("in.json", `${json}{}\n`);
+  assert.deepEqual(await written({ inputs: ["in.json"] }), {
+    types: { HUGEINT: "DECIMAL(38,0)[]", s: 'STRUCT("a, HUGEINT" DECIMAL(38,0), b VARCHAR)' },
+    rows: [
+      ["[9223372036854775809]", "{'a, HUGEINT': 9223372036854775811, 'b': HUGEINT}"],
+      [null, null],
+    ],
+  });
+});
+
+test("a value of every type comes back from parquet as it was", async () => {
+  const kept: readonly (readonly [type: string, text: string, comesBackAs?: string])[] = [
+    ["BOOLEAN", "true"],
+    ["TINYINT", "-128"],
+    ["SMALLINT", "-32768"],
+    ["INTEGER", "-2147483648"],
+    ["BIGINT", "-9223372036854775808"],
+    ["UTINYINT", "255"],
+    ["USMALLINT", "65535"],
+    ["UINTEGER", "4294967295"],
+    ["UBIGINT", "18446744073709551615"],
+    ["HUGEINT", `-${"9".repeat(38)}`, "DECIMAL(38,0)"],
+    ["UHUGEINT", "9".repeat(38), "DECIMAL(38,0)"],
+    ["FLOAT", "0.1"],
+    ["DOUBLE", "0.1"],
+    ["DOUBLE", "nan"],
+    ["DECIMAL(5,2)", "123.45"],
+    ["DECIMAL(38,2)", `${"9".repeat(36)}.45`],
+    ["VARCHAR", "é "],
+    ["BLOB", "ab\\x00"],
+    ["UUID", "ffffffff-ffff-ffff-ffff-fffffffffff0"],
+    ["DATE", "2023-01-31"],
+    ["DATE", "infinity"],
+    ["TIME", "01:02:03.123456"],
+    ["TIMESTAMP", "2023-01-31 01:02:03.123456"],
+    ["TIMESTAMP", "infinity"],
+    ["TIMESTAMP_S", "2023-01-31 01:02:03", "TIMESTAMP"],
+    ["TIMESTAMP_MS", "2023-01-31 01:02:03.123", "TIMESTAMP"],
+    ["TIMESTAMP_NS", "2023-01-31 01:02:03.123456789"],
+    ["TIMESTAMP WITH TIME ZONE", "2023-01-31 01:02:03.123456+00"],
+    ["ENUM('INTERVAL', 'b')", "INTERVAL", "VARCHAR"],
+    ["JSON", "[1]"],
+  ];
+  for (const [type, text, comesBackAs = type] of kept) {
+    writeFileSync("in.csv", `v\n${text}\n`);
+    const { types, rows } = await written({ columns: { v: type } });
+    assert.deepEqual([types.v, rows], [comesBackAs, [[text]]], type);
+  }
+});
+
+test("a type whose values parquet would change is refused", async () => {
+  writeFileSync("in.csv", "v\n1\n");
+  for (const type of ["TIMETZ", "INTERVAL", "BIT", "BIGNUM", "TIME_NS", "GEOMETRY"]) {
+    const made = await run({ columns: { v: type } });
+    assert.ok(!made.ok && made.error.reason === "unsupported-type", type);
+    assert.match(made.error.help!, /as text: `columns: \{ "v": "VARCHAR" \}`$/);
+    nothingLeft();
+  }
+});
+
+test("what parquet held, it holds again", async () => {
+  const session = await openSession({ threads: 1 });
+  await session.connection.run(
+    "COPY (SELECT '01:02:03+00'::TIMETZ AS t, INTERVAL '1 month 3.123 seconds' AS i) TO 'in.parquet'",
+  );
+  session.close();
+  const { types, rows } = await written({ inputs: ["in.parquet"] });
+  assert.deepEqual(types, { t: "TIME WITH TIME ZONE", i: "INTERVAL" });
+  assert.deepEqual(rows, [["01:02:03+00", "1 month 00:00:03.123"]]);
 });
