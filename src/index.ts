@@ -2,8 +2,10 @@
 import type { Place } from "./core/failure.js";
 import { digestOf } from "./core/fingerprint.js";
 import type { Binding, ColumnTypes, Command, Compression, CsvOptions } from "./core/rule.js";
+import { checkCall } from "./datafile/call.js";
 import { declare, guard, onlyFiles, textOf, unboundIn } from "./datafile/declare.js";
 import { duration, monthsBetween } from "./datafile/domain.js";
+import { plainFileUrl } from "./datafile/file-url.js";
 import { DeclarationError, session } from "./datafile/session.js";
 import { type Dollar, dollar, isCommand, quotePath } from "./datafile/shell.js";
 import { tableRule } from "./datafile/table-rule.js";
@@ -78,7 +80,9 @@ export function download<
   const U extends string = string,
   const A extends Input | readonly Input[] = never,
 >(target: P, options: DownloadOptions<P, A, U>): RuleHandle<Bound<P>> {
+  checkCall("download", target, options);
   const { url, sha256, headers, maxAge, timeout, retries } = options;
+  const { root } = session();
   const timeoutMs = duration(timeout ?? "30 s");
   const maxAgeMs = maxAge === undefined ? undefined : duration(maxAge);
   return declare({
@@ -90,7 +94,7 @@ export function download<
       const expected = typeof sha256 === "function" ? sha256(values) : sha256;
       return {
         kind: "download",
-        url: textOf(url as string | ((values: Binding) => string), binding, at),
+        url: plainFileUrl(textOf(url as string | ((values: Binding) => string), binding, at), root, at),
         ...(expected && { sha256: expected }),
         ...(headers && { headers }),
         ...(maxAgeMs !== undefined && { maxAgeMs }),
@@ -122,6 +126,7 @@ export function parquet<
   const I extends Input,
   const A extends Input | readonly Input[] = never,
 >(target: P, options: ParquetOptions<Bound<P>, I, A>): RuleHandle<Bound<P>> {
+  checkCall("parquet", target, options);
   const { columns = {}, csv = {}, compression = "zstd" } = options;
   return declare({
     targets: [target],
@@ -151,6 +156,7 @@ export function table<
   const I extends Input,
   const A extends Input | readonly Input[] = never,
 >(target: P, options: TableOptions<Bound<P>, I, A>): RuleHandle<Bound<P>> {
+  checkCall("table", target, options);
   return tableRule(target, options);
 }
 
@@ -191,6 +197,7 @@ export function sh<
   options: CommandOptions<Bound<P>, I, A>,
   command: (context: RecipeContext<Bound<P>> & { readonly $: Dollar }) => Command,
 ): RuleHandle<Bound<P>> {
+  checkCall("sh", target, options, command);
   return declare({
     targets: [target].flat(),
     options,
@@ -238,6 +245,7 @@ export function script<
     context: RecipeContext<Bound<P>> & { readonly log: (text: string) => void; readonly signal: AbortSignal },
   ) => Promise<void> | void,
 ): RuleHandle<Bound<P>> {
+  checkCall("script", target, options, run);
   const { version } = options;
   const { code, parameters } = session();
   // Whatever the function calls may be anywhere in the project's code, so all of that code is its source.

@@ -1,6 +1,6 @@
 // Carries out one command line: finds the Datafile, plans, builds or answers. Knows nothing of argv, signals or exit codes' numbers.
-import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { wantedNames } from "../core/goals.js";
@@ -68,6 +68,13 @@ function localSource(root: string): LocalSource {
   };
 }
 
+/** An absolute path of the project, also by the root's real path, as the file that it is. */
+function insideRoot(word: string, root: string): string {
+  if (!isAbsolute(word)) return word;
+  const above = [root, realpathSync(root)].find((folder) => word.startsWith(`${folder}/`));
+  return above === undefined ? word : `./${word.slice(above.length + 1)}`;
+}
+
 interface Plan {
   readonly datafile: Datafile;
   readonly graph: Graph;
@@ -82,10 +89,13 @@ async function plan(command: BuildCommand, path: string): Promise<Result<Plan>> 
     writable: command.mode === "build",
   });
   if (!datafile.ok) return datafile;
-  const { rules, goals, defaults } = datafile.value;
-  if (command.words.length === 0 && defaults.length === 0)
+  const { rules, goals } = datafile.value;
+  const words = command.words.map((word) => insideRoot(word, root));
+  const defaults = words.length === 0 ? datafile.value.defaults() : ok([]);
+  if (!defaults.ok) return defaults;
+  if (words.length === 0 && defaults.value.length === 0)
     return fail({ reason: "nothing-to-build", file: basename(path), goals: [...goals.keys()] });
-  const wanted = wantedNames(command.words, { rules, goals, defaults });
+  const wanted = wantedNames(words, { rules, goals, defaults: defaults.value });
   if (!wanted.ok) return wanted;
   const graph = graphOf(rules, wanted.value, localSource(root));
   return graph.ok ? ok({ datafile: datafile.value, graph: graph.value }) : graph;
@@ -96,6 +106,9 @@ function rendererOf(command: BuildCommand, screen: Screen, graph: Graph | undefi
   if (command.mode === "question") return quietRenderer(screen);
   return new TextRenderer(screen, graph?.steps.map(({ id }) => id) ?? []);
 }
+
+/** Failures of the command line or the Datafile, and not of the world. */
+const wrongNames: ReadonlySet<Failure["reason"]> = new Set(["no-rule", "usage", "bad-rule"]);
 
 /** Builds, or says what would be built. */
 export async function runBuild(command: BuildCommand, around: Surroundings): Promise<Ending> {
@@ -115,7 +128,7 @@ export async function runBuild(command: BuildCommand, around: Surroundings): Pro
   try {
     const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
     if (!there.ok)
-      return there.error.reason === "no-rule" ? refuse(there.error) : failed(renderer, there.error);
+      return wrongNames.has(there.error.reason) ? refuse(there.error) : failed(renderer, there.error);
     const world = { stores, runners, emit: renderer.event, signal };
     if (command.mode !== "build") {
       const { forced, mode } = command;

@@ -140,18 +140,10 @@ function datafileDiagnosis(failure: DatafileFailure): Diagnosis {
     }
     case "datafile-syntax":
       return { ...failure, message: `the Datafile cannot be read: ${lowerFirst(failure.message)}` };
-    case "datafile-import": {
-      const { specifier, at } = failure;
-      const local = /^[./]/.test(specifier);
-      const help = local ? "is its path right?" : `\`npm install ${specifier}\``;
-      return {
-        message: `the Datafile imports \`${specifier}\`, which is not there`,
-        help,
-        ...(at && { at }),
-      };
-    }
+    case "datafile-import":
+      return importDiagnosis(failure);
     case "datafile-threw":
-      return { ...failure, message: `the Datafile threw \`${failure.message}\`` };
+      return { ...failure, message: `the Datafile threw: ${failure.message}` };
     case "nothing-to-build": {
       const { file, goals } = failure;
       const help =
@@ -159,6 +151,21 @@ function datafileDiagnosis(failure: DatafileFailure): Diagnosis {
       return { message: `\`${file}\` has no default export, so a bare \`dmake\` builds nothing`, help };
     }
   }
+}
+
+function importDiagnosis(failure: Extract<DatafileFailure, { reason: "datafile-import" }>): Diagnosis {
+  const { specifier, name, suggestions = [], at } = failure;
+  const place = at && { at };
+  if (name !== undefined) {
+    const help = suggestions.length > 0 && { help: `did you mean ${namesText(suggestions)}?` };
+    return { message: `\`${specifier}\` has no \`${name}\``, ...place, ...help };
+  }
+  const message = `the Datafile imports \`${specifier}\`, which is not there`;
+  // Only a package's own name: npm takes `a/b` for a repository of GitHub, and `dmake` of the registry is a stranger's.
+  const [, installed = ""] = /^((?:@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*)(?:\/|$)/.exec(specifier) ?? [];
+  if (installed === "dmake")
+    return { message, ...place, help: 'everything is in `import { … } from "dmake"`' };
+  return { message, ...place, help: installed ? `\`npm install ${installed}\`` : "is its path right?" };
 }
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
@@ -241,7 +248,7 @@ function recipeDiagnosis(failure: RecipeFailure): Diagnosis {
     case "cannot-run":
       return { message: `the command cannot be run: ${failure.message}` };
     case "threw":
-      return { message: `the recipe threw \`${failure.message}\``, ...(failure.at && { at: failure.at }) };
+      return { message: `the recipe threw: ${failure.message}`, ...(failure.at && { at: failure.at }) };
     case "output-missing":
       return {
         message: `the recipe ended well but did not write \`${failure.output}\``,

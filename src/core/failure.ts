@@ -51,6 +51,10 @@ export type DatafileFailure =
       readonly at?: Place;
       readonly specifier: string;
       readonly message: string;
+      /** Set when the module is there and lacks this name. */
+      readonly name?: string;
+      /** Names that it has and that are near. */
+      readonly suggestions?: readonly string[];
     }
   | {
       readonly reason: "datafile-threw";
@@ -117,7 +121,14 @@ export type DownloadFailure =
       readonly message: string;
       readonly attempts: number;
     }
-  | { readonly reason: "download-redirects"; readonly url: string; readonly hops: number }
+  | {
+      readonly reason: "download-redirects";
+      readonly url: string;
+      /** How many redirects were followed; in a circle, those that lead around with the last one. */
+      readonly hops: number;
+      /** In a circle: the URL that was asked before. */
+      readonly backAt?: string;
+    }
   | {
       /** `problem` as `from https to http`. */
       readonly reason: "download-redirect-refused";

@@ -1,8 +1,10 @@
 // From the words of a command line to names of targets: goals, ranges, lists. Knows nothing of what makes them.
 import { fail, ok, type Result } from "./failure.js";
-import { isFiniteRule, type RuleSet, targetsOf } from "./graph.js";
+import { countOf, isFiniteRule, mostTargets, type RuleSet, targetsOf } from "./graph.js";
+import { noRule } from "./no-rule.js";
+import { matcher, type Pattern, parsePattern } from "./pattern.js";
 import type { Rule } from "./rule.js";
-import { parseTarget } from "./target.js";
+import { isTableName, parseTarget } from "./target.js";
 
 export interface Goals {
   readonly rules: RuleSet;
@@ -12,7 +14,7 @@ export interface Goals {
   readonly defaults: readonly string[];
 }
 
-/** More names than this from one word is a slip of the pen. */
+/** More names than this from the braces of one word is a slip of the pen. */
 const mostNames = 100_000;
 
 /** The names that are wanted, each once, in order. A goal wins over a file of the same name, which is then `./name`. */
@@ -20,19 +22,30 @@ export function wantedNames(
   words: readonly string[],
   { rules, goals, defaults }: Goals,
 ): Result<readonly string[]> {
-  const names = new Set<string>(words.length === 0 ? defaults : []);
+  const names = new Set<string>();
+  for (const name of words.length === 0 ? defaults : []) {
+    const found = namesOfTarget(name, rules);
+    if (!found.ok) return found;
+    for (const one of found.value) names.add(one);
+  }
   for (const word of words) {
-    const found = goals.has(word) || word !== "all" ? namesOf(word, goals) : namesOfAll(rules);
+    const found =
+      goals.has(word) || word !== "all" ? namesOf(word, { goals, rules }) : listed(word, rules.rules);
     if (!found.ok) return found;
     for (const name of found.value) names.add(name);
   }
   return ok([...names]);
 }
 
-const namesOfAll = (rules: RuleSet): Result<readonly string[]> =>
-  ok(rules.rules.flatMap((rule) => [...targetsOf(rule)]));
+/** All targets of some rules, as far as they can be listed, unless they are absurdly many. */
+function listed(word: string, rules: readonly Rule[]): Result<readonly string[]> {
+  const count = rules.reduce((sum, rule) => sum + countOf(rule), 0);
+  if (count <= mostTargets) return ok(rules.flatMap((rule) => [...targetsOf(rule)]));
+  const message = `\`${word}\` stands for ${count} targets, and a goal has at most ${mostTargets}`;
+  return fail({ reason: "usage", message, help: "name some of them, or make the domains smaller" });
+}
 
-function namesOf(word: string, goals: ReadonlyMap<string, Rule>): Result<readonly string[]> {
+function namesOf(word: string, { goals, rules }: Pick<Goals, "goals" | "rules">): Result<readonly string[]> {
   const goal = goals.get(word);
   if (goal) return namesOfGoal(word, goal);
   const expanded = expandBraces(word);
@@ -41,14 +54,46 @@ function namesOf(word: string, goals: ReadonlyMap<string, Rule>): Result<readonl
   for (const text of expanded.value) {
     const target = parseTarget(text);
     if (!target.ok) return target;
-    names.push(target.value.name);
+    const found = namesOfTarget(target.value.name, rules);
+    if (!found.ok) return found;
+    for (const name of found.value) names.push(name);
   }
   return ok(names);
 }
 
+/**
+ * A table that only its partitions' rules make stands for all of them that can be listed. No other table is a target
+ * without a rule, also if it is there: nobody would know whether its rows are the right ones.
+ */
+function namesOfTarget(name: string, rules: RuleSet): Result<readonly string[]> {
+  const target = parseTarget(name);
+  if (!target.ok) return target;
+  if (target.value.kind === "file") return ok([name]);
+  const maker = rules.find(name);
+  if (!maker.ok) return maker;
+  if (maker.value) return ok([name]);
+  const partitions = target.value.partition === undefined ? partitionsOf(name, rules) : ok([]);
+  if (!partitions.ok || partitions.value.length > 0) return partitions;
+  return fail(noRule(rules, name, { user: undefined, nearby: [] }));
+}
+
+function partitionsOf(table: string, rules: RuleSet): Result<readonly string[]> {
+  const prefix = `${table}/`;
+  const tables = rules.rules.filter((rule) => rule.outputs.some((output) => isPartOf(table, output, rule)));
+  const names = listed(table, tables);
+  return names.ok ? ok(names.value.filter((name) => name.startsWith(prefix))) : names;
+}
+
+function isPartOf(table: string, { text }: Pattern, rule: Rule): boolean {
+  const slash = text.indexOf("/");
+  if (!isTableName(text) || slash < 0) return false;
+  const whole = parsePattern(text.slice(0, slash), rule.at);
+  return whole.ok && matcher(whole.value, rule.domains)(table) !== undefined;
+}
+
 /** All targets of a rule that can be listed; of another, a failure that names what has no domain. */
 export function namesOfGoal(goal: string, rule: Rule): Result<readonly string[]> {
-  if (isFiniteRule(rule)) return ok([...targetsOf(rule)]);
+  if (isFiniteRule(rule)) return listed(goal, [rule]);
   const open = rule.outputs[0]?.wildcards.find((name) => rule.domains[name] === undefined);
   const message = `\`${goal}\` has no end: \`{${open}}\` of \`${rule.outputs[0]?.text}\` has no domain`;
   return fail({

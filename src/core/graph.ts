@@ -1,15 +1,19 @@
 // From rules and wanted names to the steps that make them, in order. Knows nothing of what exists, of freshness or of running.
-import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
+import { type Failure, fail, ok, type Result } from "./failure.js";
 import { bindings, fill, literalLength, type Matcher, matcher, type Pattern } from "./pattern.js";
 import type { Binding, InputSpec, Recipe, Rule, Step } from "./rule.js";
-import { similar } from "./similar.js";
 
 /** All rules of a Datafile, checked against one another, ready to be asked who makes what. */
 export interface RuleSet {
   readonly rules: readonly Rule[];
   /** The rule and binding that make a name, or nothing. A tie between patterns is a failure. */
   find(name: string): Result<{ readonly rule: Rule; readonly binding: Binding } | undefined>;
+  /** Why no rule may make a file, or nothing. */
+  readonly forbidden: Forbidden;
 }
+
+/** Why no rule may make a file of this name, as a clause that follows the name; or nothing. */
+export type Forbidden = (name: string) => string | undefined;
 
 /** Steps with inputs before users, and the names that no rule makes. */
 export interface Graph {
@@ -28,7 +32,7 @@ interface Candidate {
 }
 
 /** Refuses two explicit producers of one name, and patterns that tie on a name that both declare. */
-export function ruleSet(rules: readonly Rule[]): Result<RuleSet> {
+export function ruleSet(rules: readonly Rule[], forbidden: Forbidden = () => undefined): Result<RuleSet> {
   const explicit = new Map<string, Rule>();
   const candidates: Candidate[] = [];
   for (const rule of rules) {
@@ -48,6 +52,8 @@ export function ruleSet(rules: readonly Rule[]): Result<RuleSet> {
       if (first)
         return fail({ reason: "two-producers", output: pattern.text, first: first.at, second: rule.at });
       explicit.set(pattern.text, rule);
+      const problem = forbiddenOutput([pattern.text], { rule, forbidden });
+      if (problem) return fail(problem);
     }
   }
   candidates.sort((a, b) => b.literal - a.literal);
@@ -56,7 +62,19 @@ export function ruleSet(rules: readonly Rule[]): Result<RuleSet> {
     return rule ? ok({ rule, binding: {} }) : findPattern(candidates, name);
   };
   const tie = findTie(candidates, find);
-  return tie ? fail(tie) : ok({ rules, find });
+  return tie ? fail(tie) : ok({ rules, find, forbidden });
+}
+
+function forbiddenOutput(
+  names: readonly string[],
+  { rule, forbidden }: { readonly rule: Rule; readonly forbidden: Forbidden },
+): Failure | undefined {
+  for (const name of names) {
+    const why = forbidden(name);
+    if (why !== undefined)
+      return { reason: "bad-rule", problem: `it would overwrite \`${name}\`, ${why}`, at: rule.at };
+  }
+  return undefined;
 }
 
 function findPattern(candidates: readonly Candidate[], name: string): ReturnType<RuleSet["find"]> {
@@ -104,6 +122,18 @@ function findTie(candidates: readonly Candidate[], find: RuleSet["find"]): Failu
 /** Whether all targets of a rule can be listed. */
 export const isFiniteRule = (rule: Rule): boolean =>
   rule.outputs.every((pattern) => pattern.wildcards.every((name) => rule.domains[name] !== undefined));
+
+/** More targets than this of one goal or selection is a slip of the pen: ten times what a build is made for. */
+export const mostTargets = 1_000_000;
+
+/** How many names `targetsOf` lists, without listing them. */
+export const countOf = (rule: Rule): number =>
+  isFiniteRule(rule)
+    ? [...new Set(rule.outputs[0]?.wildcards)].reduce(
+        (product, name) => product * (rule.domains[name]?.values.length ?? 0),
+        rule.outputs.length,
+      )
+    : 0;
 
 /** All names that a rule with domains makes, in the order of its domains; of a rule without, nothing. */
 export function* targetsOf(rule: Rule): Generator<string> {
@@ -184,6 +214,11 @@ export function graphOf(rules: RuleSet, wanted: readonly string[], localSource: 
     if (user && name.length > longestName) return fail(endless(name, user));
     const step = instantiate(found.value.rule, found.value.binding, localSource);
     if (!step.ok) return step;
+    const problem = forbiddenOutput(step.value.outputs, {
+      rule: step.value.rule,
+      forbidden: rules.forbidden,
+    });
+    if (problem) return fail(problem);
     const other = otherMaker(step.value, rules);
     if (!other.ok) return other;
     for (const output of step.value.outputs) makers.set(output, step.value);
@@ -242,40 +277,4 @@ function cycle(stack: readonly Visit[], again: Step) {
   const from = stack.findIndex(({ step }) => step === again);
   const path = [...stack.slice(from).map(({ step }) => step.id), again.id];
   return { reason: "cycle", path, at: again.rule.at } as const;
-}
-
-/** The failure for a name that no rule makes and that is not there, with what could have been meant. */
-export function noRule(
-  rules: RuleSet,
-  target: string,
-  need: { readonly user: Step | undefined; readonly nearby: Iterable<string> },
-) {
-  const known = new Set<string>(need.nearby);
-  for (const rule of rules.rules) {
-    if (rule.name) known.add(rule.name);
-    for (const name of targetsOf(rule)) known.add(name);
-  }
-  const outsideDomain = outside(rules, target);
-  const at: Place | undefined = need.user?.rule.at;
-  return {
-    reason: "no-rule",
-    target,
-    ...(need.user && { neededBy: need.user.id }),
-    ...(at && { at }),
-    ...(outsideDomain && { outsideDomain }),
-    suggestions: outsideDomain ? [] : similar(target, known),
-  } as const;
-}
-
-function outside(rules: RuleSet, target: string) {
-  for (const rule of rules.rules) {
-    for (const pattern of rule.outputs) {
-      const values = pattern.wildcards.length > 0 ? matcher(pattern, {})(target) : undefined;
-      for (const [wildcard, value] of Object.entries(values ?? {})) {
-        const domain = rule.domains[wildcard]?.values;
-        if (domain && !domain.includes(value)) return { wildcard, value, domain, at: rule.at };
-      }
-    }
-  }
-  return undefined;
 }

@@ -1,5 +1,6 @@
 // Compiles a Datafile and the project's modules that it imports into one JavaScript file, cached by their content. Knows nothing of rules.
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -35,7 +36,7 @@ interface Cached {
   readonly sources: readonly { readonly path: string; readonly digest: string }[];
 }
 
-const version = 2;
+const version = 3;
 
 /**
  * Answers the compiled Datafile, from the cache if none of its sources has changed. `cache` is a folder inside the
@@ -75,7 +76,10 @@ function keep(
   },
 ): boolean {
   try {
-    mkdirSync(cache, { recursive: true });
+    // The Datafile may hold a secret and be its owner's alone; so is its copy. Other folders of dmake's may be shared.
+    mkdirSync(dirname(cache), { recursive: true });
+    mkdirSync(cache, { recursive: true, mode: 0o700 });
+    chmodSync(cache, 0o700);
     rmSync(file.manifest, { force: true });
     replace(file.path, file.compiled);
     replace(file.manifest, JSON.stringify(file.entry));
@@ -117,7 +121,7 @@ function digestOfFile(path: string): string | undefined {
 
 function replace(path: string, text: string): void {
   const next = `${path}.${process.pid}.tmp`;
-  writeFileSync(next, text);
+  writeFileSync(next, text, { mode: 0o600 });
   renameSync(next, path);
 }
 
@@ -127,7 +131,7 @@ function writeAside(text: string, root: string): Pick<Bundle, "path" | "dispose"
   const path = join(folder, "datafile.mjs");
   const packages = packagesOf(root);
   if (packages !== undefined) symlinkSync(packages, join(folder, "node_modules"));
-  writeFileSync(path, text);
+  writeFileSync(path, text, { mode: 0o600 });
   return { path, dispose: () => rmSync(folder, { recursive: true, force: true }) };
 }
 

@@ -1,5 +1,6 @@
 // Turns what the functions of a Datafile are given into a rule, checked. Knows nothing of loading, running or freshness.
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
+import { mostTargets } from "../core/graph.js";
 import {
   type Domain,
   fill,
@@ -205,6 +206,14 @@ function select(
       at,
       help,
     });
+  }
+  const count = [...new Set(rule.outputs[0]?.wildcards)].reduce(
+    (product, name) => product * (picks[name]?.length ?? rule.domains[name]?.values.length ?? 0),
+    rule.outputs.length,
+  );
+  if (count > mostTargets) {
+    const problem = `the selection stands for ${count} targets of \`${target}\`, and at most ${mostTargets} can be taken`;
+    refuse({ reason: "bad-rule", problem, at });
   }
   const selection: Selection = { kind: "selection" };
   selections.set(selection, { kind: "selection", rule, picks });

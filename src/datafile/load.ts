@@ -1,10 +1,12 @@
 // Loads a Datafile: compiled, evaluated, its exports made into goals. Knows nothing of building them.
-import { basename, dirname, join } from "node:path";
+import { readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import { namesOfGoal } from "../core/goals.js";
-import { expandInput, type RuleSet, ruleSet } from "../core/graph.js";
+import { expandInput, type Forbidden, type RuleSet, ruleSet } from "../core/graph.js";
 import type { InputSpec, Rule } from "../core/rule.js";
+import { similar } from "../core/similar.js";
 import { parseTarget } from "../core/target.js";
 import { bundle, toolEntry } from "./bundle.js";
 import { specOf } from "./declare.js";
@@ -15,8 +17,8 @@ export interface Datafile {
   readonly rules: RuleSet;
   /** Exported name → rule. */
   readonly goals: ReadonlyMap<string, Rule>;
-  /** The names that a bare `dmake` builds. */
-  readonly defaults: readonly string[];
+  /** The names that a bare `dmake` builds. Looked up only then: a mistake in them is no reason not to build a target. */
+  readonly defaults: () => Result<readonly string[]>;
   readonly parameters: readonly Parameter[];
 }
 
@@ -35,14 +37,16 @@ export async function loadDatafile(options: LoadOptions): Promise<Result<Datafil
   const { path, directory, parameters: given, writable } = options;
   const bundled = await bundle(path, { cache: join(directory, "cache"), writable });
   if (!bundled.ok) return bundled;
-  const { code, path: compiled, dispose } = bundled.value;
-  const session: Session = { given, code, rules: [], parameters: [] };
+  const { code, path: compiled, sources, dispose } = bundled.value;
+  const root = dirname(path);
+  const session: Session = { given, root, code, rules: [], parameters: [] };
   try {
     const evaluated = await collect(session, () => evaluate(compiled));
     if (!evaluated.ok) return evaluated;
-    return assemble(path, evaluated.value, session);
+    const forbidden = forbiddenIn(root, { sources: [path, ...sources], directory });
+    return assemble(path, evaluated.value, { session, forbidden });
   } catch (error) {
-    return fail(thrown(error, dirname(path)));
+    return fail(await thrown(error, { root, sources }));
   } finally {
     dispose();
   }
@@ -56,7 +60,26 @@ function evaluate(compiled: string): Promise<Record<string, unknown>> {
   return import(`${pathToFileURL(compiled).href}?evaluation=${evaluations}`);
 }
 
-function assemble(path: string, exported: Record<string, unknown>, session: Session): Result<Datafile> {
+/** A rule that writes over its own Datafile would be the last that runs. */
+function forbiddenIn(
+  root: string,
+  { sources, directory }: { readonly sources: readonly string[]; readonly directory: string },
+): Forbidden {
+  // The compiler follows symbolic links, the root among them.
+  const roots = [root, realpathSync(root)];
+  const code = new Set(roots.flatMap((folder) => sources.map((source) => relative(folder, source))));
+  const own = relative(root, directory);
+  return (name) => {
+    if (code.has(name)) return "which is a part of the Datafile";
+    return name === own || name.startsWith(`${own}/`) ? "which is for dmake's own files" : undefined;
+  };
+}
+
+function assemble(
+  path: string,
+  exported: Record<string, unknown>,
+  { session, forbidden }: { readonly session: Session; readonly forbidden: Forbidden },
+): Result<Datafile> {
   const goals = new Map<string, Rule>();
   for (const [name, value] of Object.entries(exported)) {
     const rule = name === "default" ? undefined : ruleOf(value);
@@ -69,15 +92,20 @@ function assemble(path: string, exported: Record<string, unknown>, session: Sess
       const known = session.parameters.map((parameter) => parameter.name);
       return fail({ reason: "unknown-parameter", name, known });
     }
-  const rules = ruleSet(session.rules);
+  const rules = ruleSet(session.rules, forbidden);
   if (!rules.ok) return rules;
+  const defaults = () => defaultsOf(exported.default, path);
+  return ok({ path, rules: rules.value, goals, defaults, parameters: session.parameters });
+}
+
+function defaultsOf(exported: unknown, path: string): Result<readonly string[]> {
   const defaults: string[] = [];
-  for (const value of [exported.default ?? []].flat()) {
+  for (const value of [exported ?? []].flat()) {
     const names = defaultNames(value, path);
     if (!names.ok) return names;
-    defaults.push(...names.value);
+    for (const name of names.value) defaults.push(name);
   }
-  return ok({ path, rules: rules.value, goals, defaults, parameters: session.parameters });
+  return ok(defaults);
 }
 
 function defaultNames(value: unknown, path: string): Result<readonly string[]> {
@@ -86,9 +114,21 @@ function defaultNames(value: unknown, path: string): Result<readonly string[]> {
   if (spec && !hasWildcards(spec)) return ok(expandInput(spec, {}));
   const target = typeof value === "string" ? parseTarget(value) : undefined;
   if (target) return target.ok ? ok([target.value.name]) : target;
+  const at = { file: path, line: defaultLine(path) };
+  if (value instanceof Promise) {
+    const problem = "the default export is a promise, which nobody awaits";
+    return fail({ reason: "bad-rule", problem, at, help: "await it: `export default await …;`" });
+  }
   const problem =
     "the default export names what a bare `dmake` builds: rules, selections of rules, or names of targets";
-  return fail({ reason: "bad-rule", problem, at: { file: path, line: 1 }, help: "export default [loaded];" });
+  return fail({ reason: "bad-rule", problem, at, help: "export default [loaded];" });
+}
+
+/** The line of the default export, or the first where it cannot be found. */
+function defaultLine(path: string): number {
+  const lines = readFileSync(path, "utf8").split("\n");
+  const found = lines.findIndex((line) => /^\s*export\s+default\b|^\s*export\b.*\bas\s+default\b/.test(line));
+  return Math.max(found, 0) + 1;
 }
 
 /** Whether a selection needs values that only a rule that takes it could give. */
@@ -99,19 +139,47 @@ const hasWildcards = (spec: InputSpec): boolean =>
     .some(({ wildcards }) => wildcards.length > 0);
 
 /** What the Datafile threw while it was evaluated, with the first place on its stack that is the user's. */
-function thrown(error: unknown, root: string): Failure {
+async function thrown(
+  error: unknown,
+  { root, sources }: { readonly root: string; readonly sources: readonly string[] },
+): Promise<Failure> {
   const text = error instanceof Error ? error.message : "";
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(text);
   if (missing) return { reason: "datafile-import", specifier: missing[1] ?? "", message: text };
   const name = /requested module '([^']+)' does not provide an export named '([^']+)'/.exec(text);
-  if (name) {
-    const specifier = name[1] === toolEntry() ? "dmake" : (name[1] ?? "");
-    return { reason: "datafile-import", specifier, message: `\`${specifier}\` has no \`${name[2]}\`` };
-  }
+  if (name) return missingName(name[1] ?? "", name[2] ?? "", sources);
   const at = error instanceof Error ? userPlace(error, root) : undefined;
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { reason: "datafile-threw", message, ...(at && { at }) };
 }
+
+/** The failure of an import whose module is there and does not have the name. */
+async function missingName(module: string, name: string, sources: readonly string[]): Promise<Failure> {
+  const own = module === toolEntry();
+  const specifier = own ? "dmake" : module;
+  const suggestions = own ? similar(name, Object.keys(await import("../index.js"))) : [];
+  const message = `\`${specifier}\` has no \`${name}\``;
+  const at = importPlace(specifier, name, sources);
+  return { reason: "datafile-import", specifier, message, name, suggestions, ...(at && { at }) };
+}
+
+/** Node says which module imports a name, which is the compiled one: the person's is looked for. */
+function importPlace(specifier: string, name: string, sources: readonly string[]): Place | undefined {
+  for (const file of sources.filter((source) => /\.[cm]?[jt]s$/.test(source))) {
+    const text = readFileSync(file, "utf8");
+    for (const { 0: statement, 1: from, index } of text.matchAll(
+      /\b(?:im|ex)port\b[^;"'`]*\bfrom\s*["']([^"']+)["']/g,
+    )) {
+      const offset = statement.search(wordOf(name));
+      if (from !== specifier || offset < 0) continue;
+      const before = text.slice(0, index + offset).split("\n");
+      return { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+    }
+  }
+  return undefined;
+}
+
+const wordOf = (name: string): RegExp => new RegExp(`(?<![\\w$])${name.replaceAll("$", "\\$")}(?![\\w$])`);
 
 /** The first frame of a stack that lies in the project and not in its packages. */
 function userPlace(error: Error, root: string): Place | undefined {

@@ -13,6 +13,8 @@ export interface Parameter {
 export interface Session {
   /** Values of the command line. */
   readonly given: Readonly<Record<string, string>>;
+  /** The project's root, absolute. */
+  readonly root: string;
   /** Digest of all code of the project that the Datafile runs. */
   readonly code: string;
   readonly rules: Rule[];

@@ -1,6 +1,8 @@
 // Checks that every name that no rule makes is there, before anything runs. Knows nothing of freshness.
-import { fail, ok, type Result } from "../core/failure.js";
-import { type Graph, noRule, type RuleSet } from "../core/graph.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import type { Graph, RuleSet } from "../core/graph.js";
+import { noRule } from "../core/no-rule.js";
+import type { Step } from "../core/rule.js";
 import { Facts, type Stores } from "./facts.js";
 
 /** The first missing source as a failure with what could have been meant; `nearby` lists the files beside a name. */
@@ -11,9 +13,31 @@ export async function checkSources(
 ): Promise<Result<void>> {
   const facts = new Facts(world.stores);
   const seen = await facts.observe(graph.sources.keys());
-  if (!seen.ok) return seen;
+  if (!seen.ok) return fail(folderAsSource(graph, seen.error) ?? seen.error);
   for (const [name, user] of graph.sources)
     if (facts.of(name).kind === "absent")
-      return fail(noRule(rules, name, { user, nearby: world.nearby(name) }));
+      return fail(globAsSource(name, user) ?? noRule(rules, name, { user, nearby: world.nearby(name) }));
   return ok(undefined);
+}
+
+/** A file whose name has a star is a file; where there is none, the star was meant for many. */
+function globAsSource(name: string, user: Step | undefined): Failure | undefined {
+  if (!name.includes("*")) return undefined;
+  if (user) {
+    const problem = `globs as inputs are not supported yet, and there is no file \`${name}\``;
+    return { reason: "bad-rule", problem, at: user.rule.at, help: "list the files in `from`" };
+  }
+  const message = `globs over targets are not supported yet, and there is no file \`${name}\``;
+  return { reason: "usage", message, help: "name a goal, or use a list or range as `{1..12}`" };
+}
+
+function folderAsSource(graph: Graph, failure: Failure): Failure | undefined {
+  if (failure.reason !== "io" || failure.code !== "EISDIR") return undefined;
+  const user = graph.sources.get(failure.path);
+  if (user) {
+    const problem = `its input \`${failure.path}\` is a folder, and inputs are files`;
+    return { reason: "bad-rule", problem, at: user.rule.at, help: "list the files in `from`" };
+  }
+  const message = `\`${failure.path}\` is a folder, and targets are files and tables`;
+  return { reason: "usage", message, help: "name a file in it, or a goal" };
 }

@@ -72,7 +72,7 @@ test("a Datafile that throws", async (t) => {
   assert.equal(code, 2);
   assert.match(
     said,
-    /^error: the Datafile threw `TypeError: Cannot read properties of undefined \(reading 'map'\)`\n {2}--> Datafile\.ts:4:5\n/,
+    /^error: the Datafile threw: TypeError: Cannot read properties of undefined \(reading 'map'\)\n {2}--> Datafile\.ts:4:5\n/,
   );
 });
 

@@ -126,3 +126,38 @@ test("a goal without an end is refused, and says what has no domain", () => {
 test("what a range expands to is checked as if it had been typed", () => {
   failureOf(wantedNames(["{..,x}/a"], given([raw])), "outside-root");
 });
+
+const partitions = makes("table:{color}_trips/{month}", {
+  where: { color: ["green", "yellow"], month: months },
+  name: "loaded",
+});
+
+test("a table without its partition stands for all partitions that can be listed", () => {
+  const rules = given([makes("table:zones"), partitions, makes("table:other/{part}")]);
+  assert.deepEqual(must(wantedNames(["table:green_trips"], rules)), [
+    "table:green_trips/2023-01",
+    "table:green_trips/2023-02",
+  ]);
+  assert.deepEqual(must(wantedNames([], { ...rules, defaults: ["table:green_trips"] })).length, 2);
+  assert.deepEqual(must(wantedNames(["table:zones", "table:other/x"], rules)), [
+    "table:zones",
+    "table:other/x",
+  ]);
+});
+
+test("a table that no rule makes is refused, also a partition outside the domain", () => {
+  const rules = given([makes("table:zones"), partitions, makes("table:other/{part}")]);
+  assert.deepEqual(failureOf(wantedNames(["table:zonez"], rules), "no-rule").suggestions, ["table:zones"]);
+  for (const word of ["table:other", "table:zones/1", "table:reen_trips", "table:green_trips/2023-01/x"])
+    failureOf(wantedNames([word], rules), "no-rule");
+  const failure = failureOf(wantedNames(["table:green_trips/2024-01"], rules), "no-rule");
+  assert.equal(failure.outsideDomain?.value, "2024-01");
+});
+
+test("a goal of millions is refused with their number, before they are listed", () => {
+  const many = Array.from({ length: 3000 }, (_, i) => String(i));
+  const big = makes("table:t{a}/{b}", { where: { a: many, b: many }, name: "big" });
+  for (const word of ["big", "all"])
+    assert.match(failureOf(wantedNames([word], given([big])), "usage").message, /9000000 targets/);
+  failureOf(wantedNames(["table:t3000"], given([big])), "no-rule");
+});

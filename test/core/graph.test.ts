@@ -1,7 +1,8 @@
 // From rules and wanted names to steps in order: who makes what, and what contradicts what.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graphOf, noRule, ruleSet, targetsOf } from "../../src/core/graph.js";
+import { graphOf, ruleSet, targetsOf } from "../../src/core/graph.js";
+import { noRule } from "../../src/core/no-rule.js";
 import type { Recipe, Rule } from "../../src/core/rule.js";
 import { copies, domains, here, makes, pattern } from "../rig/recipes.js";
 import { failureOf, must } from "../rig/world.js";

@@ -1,6 +1,6 @@
 // The compiled Datafile is kept, and never used when it is not what the sources say. Told on real folders.
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { digestOf, recipeParts } from "../../src/core/fingerprint.js";
@@ -176,4 +176,11 @@ story("a version stands for the code of a function, until it changes", async (pr
   assert.equal(one, "version 1");
   assert.equal(await source(project, counting("log(output + 1);", "", '{ version: "1" }')), one);
   assert.notEqual(await source(project, counting("log(output);", "", '{ version: "2" }')), one);
+});
+
+story("the copy of a Datafile, which may hold a secret, is its owner's alone", async (project) => {
+  mkdirSync(project.path(".dmake/cache"), { recursive: true, mode: 0o755 });
+  must(await project.datafile(echo('"token"')));
+  const mode = (name: string) => (statSync(project.path(name)).mode & 0o777).toString(8);
+  assert.deepEqual([".dmake/cache", compiled, manifest].map(mode), ["700", "600", "600"]);
 });

@@ -1,5 +1,6 @@
 // Loading a Datafile: what is found in it, and what a person is told when it cannot be loaded. Told on real folders.
 import assert from "node:assert/strict";
+import { symlinkSync } from "node:fs";
 import { test } from "node:test";
 import { inProject, type Project, planned, stepOf } from "../rig/datafile.js";
 import { failureOf, must } from "../rig/world.js";
@@ -39,7 +40,7 @@ story("the default export is what a bare run builds: rules, selections, names", 
       export const open = parquet("open/{name}.parquet", { from: "{name}.csv" });
       ${text}
     `);
-    return must(loaded).defaults;
+    return must(must(loaded).defaults());
   };
   const both = ["raw/2023-12.parquet", "raw/2024-01.parquet"];
   assert.deepEqual(await defaults("export default raw;"), both);
@@ -61,13 +62,40 @@ story("a default export that names nothing to build is refused", async (project)
       export const open = parquet("{m}.parquet", { from: "{m}.csv" });
       export default ${value};
     `);
-  for (const value of ["42", "{}", "[[open]]", "() => 1", "null!"]) {
-    const result = await refused(value);
-    if (value !== "null!") failureOf(result, "bad-rule");
+  const failing = async (value: string) => must(await refused(value)).defaults();
+  for (const value of ["42", "{}", "[[open]]", "() => 1"]) {
+    const { at } = failureOf(await failing(value), "bad-rule");
+    assert.deepEqual(at, { file: project.path("Datafile.ts"), line: 4 });
   }
-  assert.match(failureOf(await refused("open"), "usage").message, /`open` has no end/);
-  failureOf(await refused('"../elsewhere.txt"'), "outside-root");
-  failureOf(await refused('open({ m: "{x}" })'), "bad-rule");
+  assert.match(failureOf(await failing("open"), "usage").message, /`open` has no end/);
+  failureOf(await failing('"../elsewhere.txt"'), "outside-root");
+  failureOf(await failing('open({ m: "{x}" })'), "bad-rule");
+  const promise = failureOf(await failing("Promise.resolve([open])"), "bad-rule");
+  assert.match(promise.help ?? "", /^await it/);
+});
+
+story("a rule may not make the Datafile, a module of it, or dmake's own files", async (project) => {
+  project.write("lib/colors.ts", "export const colors = ['green'];");
+  const head = 'import { sh } from "dmake";\nimport { colors } from "./lib/colors.js";\ncolors;\n';
+  const making = (name: string) => project.datafile(`${head}sh("${name}", {}, ({ $ }) => $\`date\`);`);
+  for (const name of [
+    "Datafile.ts",
+    "./x/../Datafile.ts",
+    "lib/colors.ts",
+    ".dmake",
+    ".dmake/state.ndjson",
+  ]) {
+    const { problem, at } = failureOf(await making(name), "bad-rule");
+    assert.match(problem, /^it would overwrite `/);
+    assert.equal(at.line, 4);
+  }
+  must(await making("lib/other.ts"));
+  symlinkSync(project.root, project.path("link"));
+  project.write("Datafile.ts", `${head}sh("lib/colors.ts", {}, ({ $ }) => $\`date\`);`);
+  failureOf(await project.inside("link").load({ writable: false }), "bad-rule");
+  const open = must(await making("{x}.ts"));
+  assert.equal(stepOf(open, "other.ts").id, "other.ts");
+  assert.match(failureOf(planned(open, "Datafile.ts"), "bad-rule").problem, /a part of the Datafile/);
 });
 
 story("a syntax error comes with its place and the text of its line", async (project) => {
@@ -110,7 +138,21 @@ story("a name that dmake does not have is said to be missing", async (project) =
     await project.datafile('import { parqet } from "dmake";\nparqet("a");'),
     "datafile-import",
   );
-  assert.deepEqual([failure.specifier, failure.message], ["dmake", "`dmake` has no `parqet`"]);
+  assert.deepEqual(failure, {
+    reason: "datafile-import",
+    specifier: "dmake",
+    name: "parqet",
+    message: "`dmake` has no `parqet`",
+    suggestions: ["parquet"],
+    at: { file: project.path("Datafile.ts"), line: 1, column: 10 },
+  });
+});
+
+story("also over several lines, and in a module of the project", async (project) => {
+  project.write("lib/x.ts", 'import {\n  sh,\n  shh as run,\n} from "dmake";\nrun(sh);\n');
+  const failure = failureOf(await project.datafile('import "./lib/x.ts";'), "datafile-import");
+  assert.deepEqual(failure.at, { file: project.path("lib/x.ts"), line: 3, column: 3 });
+  assert.deepEqual(failure.suggestions, ["sh"]);
 });
 
 story("what the Datafile throws while it is read comes with its place", async (project) => {

@@ -1,0 +1,41 @@
+// What each function of a Datafile cannot do without, for callers that no compiler checked. Knows nothing of what is done with it.
+import { callerPlace, DeclarationError } from "./session.js";
+
+type Check = (given: unknown) => boolean;
+
+/** A check for each argument in order; `options` also for what must stand in them. */
+interface Call {
+  readonly options: Readonly<Record<string, Check>>;
+  /** What the third argument is, if there is one. */
+  readonly work?: string;
+  readonly example: string;
+}
+
+const isGiven: Check = (given) => given !== undefined;
+const isTextOrFunction: Check = (given) => typeof given === "string" || typeof given === "function";
+
+const calls = {
+  download: { options: { url: isTextOrFunction }, example: 'download("x.csv", { url: "https://…" })' },
+  parquet: { options: { from: isGiven }, example: 'parquet("x.parquet", { from: "x.csv" })' },
+  table: { options: { from: isGiven }, example: 'table("table:NAME", { from: "x.csv" })' },
+  sh: { options: {}, work: "a command", example: 'sh("x.txt", {}, ({ $, output }) => $`date > ${output}`)' },
+  script: { options: {}, work: "a function", example: 'script("x.txt", {}, async ({ output }) => { … })' },
+} satisfies Record<string, Call>;
+
+/** Refuses a call that lacks something, all of it in one sentence. */
+export function checkCall(kind: keyof typeof calls, target: unknown, options: unknown, work?: unknown): void {
+  const call: Call = calls[kind];
+  const given: Readonly<Record<string, unknown>> | undefined =
+    typeof options === "object" && options !== null ? { ...options } : undefined;
+  const named = [target].flat().every((name) => typeof name === "string");
+  const inside = Object.entries(call.options).filter(([name, check]) => !check(given?.[name]));
+  const missing = [
+    ...(named ? [] : ["a target"]),
+    ...(given || inside.length > 0 ? [] : ["options"]),
+    ...inside.map(([name]) => `\`${name}\``),
+    ...(call.work !== undefined && typeof work !== "function" ? [call.work] : []),
+  ];
+  if (missing.length === 0) return;
+  const problem = `\`${kind}\` needs ${missing.join(" and ")}`;
+  throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), help: call.example });
+}
