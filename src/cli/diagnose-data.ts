@@ -23,8 +23,11 @@ export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
       const tried = failure.attempts > 1 ? ` (tried ${failure.attempts} times)` : "";
       return { message: `\`${failure.url}\`: ${failure.message}${tried}` };
     }
-    case "download-redirects":
-      return { message: `\`${failure.url}\` still redirects after ${failure.hops} hops` };
+    case "download-redirects": {
+      const { url, hops, backAt } = failure;
+      const circle = `\`${url}\` redirects in a circle: redirect ${hops} leads back to \`${backAt}\``;
+      return { message: backAt === undefined ? `\`${url}\` redirects more than ${hops} times` : circle };
+    }
     case "download-redirect-refused":
       return { message: `\`${failure.url}\` redirects ${failure.problem}, to \`${failure.to}\`: refused` };
     case "download-incomplete": {

@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
-import { Agent, type Dispatcher } from "undici";
+import { Client, type Dispatcher } from "undici";
 import type { Headers } from "./download-headers.js";
 
 const connectMs = 10_000;
@@ -10,47 +10,62 @@ const connectMs = 10_000;
 /** Takes a part of a body. A promise asks for nothing more until it is kept. */
 export type Take = (chunk: Uint8Array) => Promise<void> | undefined;
 
-/** The sockets of one download. */
+/** The connection of one download: one request at a time, each on a socket of its own. */
 export class Line {
-  readonly #agent: Agent;
+  readonly #timeoutMs: number;
   readonly #given: AbortSignal;
   /** Its own signal: one listener on the one that is given, however many sockets there are. */
   readonly #end = new AbortController();
-  readonly #onAbort = () => this.#end.abort();
+  readonly #onAbort = () => this.#end.abort(new Error("interrupted"));
+  #client: Client | undefined;
   #excess = false;
 
   /** Everything ends with the signal, also a connection that is still being made. */
   constructor(timeoutMs: number, given: AbortSignal) {
+    this.#timeoutMs = timeoutMs;
     this.#given = given;
     given.addEventListener("abort", this.#onAbort, { once: true });
     if (given.aborted) this.#onAbort();
+    setMaxListeners(0, this.#end.signal);
+  }
+
+  /** Answers when the headers are there; throws what the network does. The response before this one is over with it. */
+  async get(url: URL, headers: Record<string, string>): Promise<Exchange> {
+    await this.#client?.destroy();
     const { signal } = this.#end;
-    setMaxListeners(0, signal);
+    // A socket that is made with a signal that has gone off is never closed by Node 20.
+    signal.throwIfAborted();
+    const client = this.#clientFor(url.origin);
+    this.#client = client;
+    this.#excess = false;
+    const exchange = new Exchange(signal, (error) => void client.destroy(error));
+    const path = `${url.pathname}${url.search}`;
+    client.dispatch({ origin: url.origin, path, method: "GET", headers }, exchange);
+    await exchange.started;
+    return exchange;
+  }
+
+  /**
+   * No agent and no pool: where a response is broken off, theirs connect once more for nobody, out of reach of whoever
+   * destroys them (undici 7.30), and that socket holds the process for a minute.
+   */
+  #clientFor(origin: string): Client {
     // Node tries the next address of a host after 250 ms, too little for a far one: every address then times out.
     const connect = {
-      timeout: Math.min(connectMs, timeoutMs),
-      signal,
+      timeout: Math.min(connectMs, this.#timeoutMs),
+      signal: this.#end.signal,
       autoSelectFamilyAttemptTimeout: 2_500,
     };
-    this.#agent = new Agent({
+    const client = new Client(origin, {
       connect: connect as object,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout: this.#timeoutMs,
     });
-    this.#agent.on("disconnect", (_origin, _targets, { message, code }) => {
+    client.on("disconnect", (_origin, _targets, { message, code }) => {
       // undici's words for bytes that come after a body has had its Content-Length.
       this.#excess ||= message === "bad response" || /^HPE_/.test(code ?? "");
     });
-  }
-
-  /** Answers when the headers are there; throws what the network does. */
-  async get(url: URL, headers: Record<string, string>): Promise<Exchange> {
-    this.#excess = false;
-    const exchange = new Exchange(this.#end.signal);
-    const path = `${url.pathname}${url.search}`;
-    this.#agent.dispatch({ origin: url.origin, path, method: "GET", headers }, exchange);
-    await exchange.started;
-    return exchange;
+    return client;
   }
 
   /** Whether the last body went on after its Content-Length, as far as its socket had told by then. */
@@ -61,10 +76,11 @@ export class Line {
     return this.#excess;
   }
 
+  /** Returns when the socket is closed: nothing holds the process any more. */
   async close(): Promise<void> {
     this.#given.removeEventListener("abort", this.#onAbort);
-    this.#end.abort();
-    await this.#agent.destroy();
+    this.#end.abort(new Error("interrupted"));
+    await this.#client?.destroy();
   }
 }
 
@@ -92,12 +108,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #started = new Promised();
   readonly #ended = new Promised();
   readonly #signal: AbortSignal;
-  readonly #onAbort = () => this.#controller?.abort(new Error("interrupted"));
+  readonly #hangUp: (error: Error) => void;
+  readonly #onAbort = () => this.#stop(new Error("interrupted"));
   #controller: Dispatcher.DispatchController | undefined;
   #take: Take = () => undefined;
 
-  constructor(signal: AbortSignal) {
+  /** `hangUp` closes the connection for good, whatever becomes of the request. */
+  constructor(signal: AbortSignal, hangUp: (error: Error) => void) {
     this.#signal = signal;
+    this.#hangUp = hangUp;
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -125,7 +144,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     controller.pause();
     room.then(
       () => controller.resume(),
-      (error: Error) => controller.abort(error),
+      (error: Error) => this.#stop(error),
     );
   }
 
@@ -149,7 +168,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Reads no further. The socket goes with it. */
   discard(): void {
-    this.#controller!.abort(new Error("not wanted"));
+    this.#stop(new Error("not wanted"));
+  }
+
+  /** Both in one turn: a client that outlives its broken request would connect anew. */
+  #stop(error: Error): void {
+    this.#controller?.abort(error);
+    this.#hangUp(error);
   }
 
   /** The body as a stream, for decoders. */

@@ -35,9 +35,10 @@ export async function get(ask: Ask): Promise<Result<Answer>> {
     exchange.discard();
     const next = nextHop(url, location);
     if (!next.ok) return next;
-    const shown = redactUrl(ask.url.href);
-    if (seen.has(next.value.href) || seen.size > maxHops)
-      return fail({ reason: "download-redirects", url: shown, hops: seen.size });
+    const failure = { reason: "download-redirects" as const, url: redactUrl(ask.url.href) };
+    if (seen.has(next.value.href))
+      return fail({ ...failure, hops: seen.size, backAt: redactUrl(next.value.href) });
+    if (seen.size > maxHops) return fail({ ...failure, hops: maxHops });
     ask.log(`redirected to ${redactUrl(next.value.href)}\n`);
     // Once away from home a redirect back is somebody else's doing, and gets no credentials either.
     home &&= next.value.origin === ask.url.origin;

@@ -1,5 +1,6 @@
 // The download recipe: brings a file from a URL into its stage and believes it only when it is whole and what its name says. Knows nothing of records or of publishing.
 import assert from "node:assert/strict";
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { type Contradiction, contradiction, gunzipHead, magicOf, printable } from "../core/magic.js";
@@ -26,6 +27,8 @@ export function createDownload(world: DownloadWorld): Runner<DownloadRecipe> {
   return async (recipe, job) => {
     assert(job.stage.kind === "files" && job.stage.paths.length === 1, "bug: a download makes one file");
     if (job.signal.aborted) return fail({ reason: "interrupted" });
+    // Every download of a build listens to the same signal: more than ten are no leak.
+    setMaxListeners(0, job.signal);
     const run = new Run(recipe, job, job.stage.paths[0]!, world);
     try {
       return await run.carryOut();

@@ -63,11 +63,13 @@ test("redirects in a circle, or without end, are told as such", async (t) => {
   const circle = await serve(t, (request, response) =>
     response.writeHead(302, { location: request.url === "/a" ? "/b" : "/a" }).end(),
   );
-  assert.equal(failureOf(await fetchTo(t, { url: `${circle.origin}/a` }), "download-redirects").hops, 2);
+  const around = failureOf(await fetchTo(t, { url: `${circle.origin}/a` }), "download-redirects");
+  assert.deepEqual([around.hops, around.backAt], [2, `${circle.origin}/a`]);
   const endless = await serve(t, (_, response, times) =>
     response.writeHead(302, { location: `/${times}` }).end(),
   );
-  assert.equal(failureOf(await fetchTo(t, { url: endless.origin }), "download-redirects").hops, 11);
+  const followed = failureOf(await fetchTo(t, { url: endless.origin }), "download-redirects");
+  assert.deepEqual([followed.hops, followed.backAt], [10, undefined]);
   assert.equal(endless.requests.length, 11);
 });
 

@@ -7,7 +7,7 @@ import { must } from "../rig/world.js";
 
 /** The rule that a function of the Datafile declares. */
 export async function declared(declare: () => RuleHandle): Promise<Rule> {
-  const session: Session = { given: {}, code: "sha256:code", rules: [], parameters: [] };
+  const session: Session = { given: {}, root: process.cwd(), code: "sha256:code", rules: [], parameters: [] };
   const handle = must(await collect(session, async () => declare()));
   return ruleOf(handle)!;
 }

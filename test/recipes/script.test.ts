@@ -1,7 +1,11 @@
 // Functions of a Datafile as recipes: what they are given, what becomes of what they throw. Told in a real folder.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
+import { join } from "node:path";
+import { mock, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { script } from "../../src/index.js";
 import { runScript } from "../../src/recipes/script.js";
 import { inFolder } from "../rig/project.js";
@@ -96,3 +100,48 @@ test("a function that writes nothing has made nothing, and the old file stays", 
     assert.equal(failureOf(await store.publish(attempt, stage, outcome, 1), "output-missing").output, "out");
     assert.equal(folder.read("out"), "old");
   }));
+
+test("a function that waits for ever keeps the process", { timeout: 20_000 }, async () => {
+  const child = join(import.meta.dirname, "script-child.ts");
+  const running = spawn(process.execPath, ["--import", "tsx", child], { stdio: "ignore" });
+  assert.deepEqual(await once(running, "exit"), [42, null]);
+});
+
+test("after an interrupt a function has ten seconds, and what it throws later harms nobody", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const stop = new AbortController();
+    let throwLate = (_: Error) => {};
+    const { ended } = await run(() => {
+      return new Promise((_, reject) => {
+        throwLate = reject;
+      });
+    }, stop.signal);
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    stop.abort();
+    mock.timers.tick(9_999);
+    await setImmediate();
+    assert.equal(over, false);
+    mock.timers.tick(1);
+    failureOf(await ended, "interrupted");
+    // The test runner fails a test for a rejection that nobody handles.
+    throwLate(new Error("late"));
+    await setImmediate();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("what a function makes after an interrupt is dropped", async () => {
+  const stop = new AbortController();
+  const { ended } = await run(({ signal }) => {
+    return new Promise((resolve) => {
+      signal.addEventListener("abort", () => resolve(undefined));
+    });
+  }, stop.signal);
+  stop.abort();
+  failureOf(await ended, "interrupted");
+});

@@ -1,34 +1,9 @@
-// Shell commands: every value one word, the first failure the end, nothing left running. Told with a real shell.
+// Shell commands: every value one word, the first failure the end. Told with a real shell.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { mock, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import { type Dollar, sh } from "../../src/index.js";
-import { runShell } from "../../src/recipes/shell.js";
-import { type Folder, inFolder } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
-import { declared, jobFor, stepFor } from "./jobs.js";
-
-const story = (name: string, work: (folder: Folder) => Promise<void>) =>
-  test(name, { timeout: 20_000 }, () => inFolder(work));
-
-interface Paths {
-  readonly $: Dollar;
-  readonly inputs: readonly string[];
-  readonly output: string;
-}
-
-/** Runs a command whose output is `out`. */
-async function run(
-  command: (paths: Paths) => ReturnType<Dollar>,
-  inputs: readonly string[] = [],
-  signal?: AbortSignal,
-) {
-  const { step, recipe } = stepFor(await declared(() => sh("out", {}, command)), "sh", inputs);
-  const running = jobFor(step, signal);
-  return { ...running, ended: runShell(recipe, running.job) };
-}
+import { run, story } from "./shells.js";
 
 /** What a shell takes these values for, word by word. */
 async function words(values: readonly (string | number)[]): Promise<string[]> {
@@ -204,87 +179,3 @@ echo ${inputs}`,
     assert.equal(failing.logged(), "");
   },
 );
-
-/** Whether a process does anything: one that nobody has collected yet does not. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !existsSync("/proc/self/stat") || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
-  }
-}
-
-const gone = async (pid: number) => {
-  while (isAlive(pid)) await setImmediate();
-};
-const pidIn = (text: string) => Number(/pid=(\d+)\n/.exec(text)?.[1]);
-
-story("an interrupt ends the command and what it has started", async () => {
-  const stop = new AbortController();
-  const { says, ended } = await run(
-    ({ $ }) => $`sh -c ${'sleep 1000 & echo "pid=$!"; wait'}`,
-    [],
-    stop.signal,
-  );
-  const pid = pidIn(await says("\n"));
-  assert.equal(isAlive(pid), true);
-  stop.abort();
-  failureOf(await ended, "interrupted");
-  await gone(pid);
-});
-
-story("also what keeps nothing open and will not hear", async () => {
-  const stop = new AbortController();
-  const deaf = `trap "" TERM; echo "pid=$$" >&3; exec >/dev/null 2>&1 3>&-; while :; do sleep 1000; done`;
-  const { says, ended } = await run(
-    ({ $ }) => $`sh -c ${deaf} 3>&1 >/dev/null 2>&1 & sleep 1000`,
-    [],
-    stop.signal,
-  );
-  const pid = pidIn(await says("\n"));
-  stop.abort();
-  failureOf(await ended, "interrupted");
-  await gone(pid);
-});
-
-story("a command has ten seconds to end well, and no more", async () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
-    const stop = new AbortController();
-    const deaf = await run(
-      ({ $ }) => $`trap "echo heard" TERM; echo "pid=$$"; while :; do sleep 0.01 || :; done`,
-      [],
-      stop.signal,
-    );
-    const pid = pidIn(await deaf.says("\n"));
-    stop.abort();
-    await deaf.says("heard");
-    mock.timers.tick(9_999);
-    assert.equal(isAlive(pid), true);
-    mock.timers.tick(1);
-    failureOf(await deaf.ended, "interrupted");
-    assert.equal(isAlive(pid), false);
-  } finally {
-    mock.timers.reset();
-  }
-});
-
-story("a command that cleans up when told to end is awaited", async (folder) => {
-  const stop = new AbortController();
-  const { says, ended } = await run(
-    ({ $ }) => $`trap "echo bye > cleaned; exit 0" TERM; echo ready; while :; do sleep 0.01; done`,
-    [],
-    stop.signal,
-  );
-  await says("ready");
-  stop.abort();
-  failureOf(await ended, "interrupted");
-  assert.equal(folder.read("cleaned"), "bye\n");
-});
-
-story("after an interrupt nothing is started any more", async () => {
-  const { ended } = await run(({ $, output }) => $`date > ${output}`, [], AbortSignal.abort());
-  failureOf(await ended, "interrupted");
-  assert.equal(existsSync("out.tmp"), false);
-});

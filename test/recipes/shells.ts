@@ -1,0 +1,43 @@
+// Runs shell recipes in a folder of their own, and watches their processes. Knows nothing of what a test expects.
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { type Dollar, sh } from "../../src/index.js";
+import { runShell } from "../../src/recipes/shell.js";
+import { type Folder, inFolder } from "../rig/project.js";
+import { declared, jobFor, stepFor } from "./jobs.js";
+
+export const story = (name: string, work: (folder: Folder) => Promise<void>) =>
+  test(name, { timeout: 20_000 }, () => inFolder(work));
+
+interface Paths {
+  readonly $: Dollar;
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
+/** Runs a command whose output is `out`. */
+export async function run(
+  command: (paths: Paths) => ReturnType<Dollar>,
+  inputs: readonly string[] = [],
+  signal?: AbortSignal,
+) {
+  const { step, recipe } = stepFor(await declared(() => sh("out", {}, command)), "sh", inputs);
+  const running = jobFor(step, signal);
+  return { ...running, ended: runShell(recipe, running.job) };
+}
+
+/** Whether a process does anything: one that nobody has collected yet does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !existsSync("/proc/self/stat") || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+export const gone = async (pid: number) => {
+  while (isAlive(pid)) await setImmediate();
+};
+export const pidIn = (text: string) => Number(/pid=(\d+)\n/.exec(text)?.[1]);
