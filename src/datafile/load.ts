@@ -157,7 +157,7 @@ async function thrown(
 async function missingName(module: string, name: string, sources: readonly string[]): Promise<Failure> {
   const own = module === toolEntry();
   const specifier = own ? "dmake" : module;
-  const suggestions = own ? similar(name, Object.keys(await import("../index.js"))) : [];
+  const suggestions = own ? similar(name, Object.keys(await import(module))) : [];
   const message = `\`${specifier}\` has no \`${name}\``;
   const at = importPlace(specifier, name, sources);
   return { reason: "datafile-import", specifier, message, name, suggestions, ...(at && { at }) };
