@@ -110,12 +110,10 @@ test("sql prints rows, nulls, several statements and many rows", async (t) => {
 
 test("a statement ends with a signal", async (t) => {
   const here = project(t, "");
-  await here.run("sql", "create table started (a int)");
-  const running = here.start("sql", "insert into started values (1); select pg_sleep(60)");
-  await here.run(
-    "sql",
-    "do $$ begin while (select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()) = 0 loop perform pg_sleep(0.02); end loop; end $$",
-  );
+  const running = here.start("sql", "select pg_sleep(60)");
+  const sleeping =
+    "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'";
+  while ((await here.run("sql", "--json", sleeping)).stdout !== '{"count":1}\n');
   running.child.kill("SIGINT");
   assert.equal((await running.ended).code, 130);
 });
