@@ -29,7 +29,7 @@ export interface Surroundings {
 const datafileNames = ["Datafile.ts", "Datafile.mts", "Datafile.js", "Datafile.mjs"];
 
 /** Goes to the project's root, the folder of the Datafile, and answers the Datafile's path. */
-function enterProject(
+export function enterProject(
   { directory, datafile }: Pick<BuildCommand, "directory" | "datafile">,
   changeDirectory: (path: string) => void,
 ): Result<string> {

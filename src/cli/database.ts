@@ -1,14 +1,27 @@
 // The verbs `db` and `sql`: a way into the project's database. Knows nothing of targets.
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { QueryArrayResult } from "pg";
-import { fail, ok, type Result } from "../core/failure.js";
-import type { Ending, Surroundings } from "./commands.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import { type Ending, enterProject, type Surroundings } from "./commands.js";
 import { diagnose } from "./diagnose.js";
 import type { DbCommand, SqlCommand } from "./options.js";
 import { onOneLine } from "./words.js";
-import { lazyDatabase } from "./world.js";
+import { lazyDatabase, usesEmbedded } from "./world.js";
 
-const projectOf = ({ directory }: Pick<DbCommand, "directory">): string => resolve(directory ?? ".");
+/** The folder whose database is meant. An embedded one is a project's, so a folder without a Datafile has none. */
+async function projectOf(
+  command: Pick<DbCommand, "directory" | "datafile">,
+  { env, changeDirectory }: Surroundings,
+): Promise<Result<string>> {
+  if (!(await usesEmbedded(env))) return ok(resolve(command.directory ?? "."));
+  const datafile = enterProject(command, changeDirectory);
+  return datafile.ok ? ok(dirname(datafile.value)) : datafile;
+}
+
+function refused(failure: Failure, { screen }: Surroundings): Ending {
+  screen.err(diagnose(failure));
+  return "refused";
+}
 
 function ended(result: Result<void>, { screen }: Surroundings): Ending {
   if (result.ok) return "good";
@@ -18,8 +31,9 @@ function ended(result: Result<void>, { screen }: Surroundings): Ending {
 
 /** Prints the URL. The embedded server is started if need be and stays up until `dmake db --stop`. */
 export async function runDb(command: DbCommand, around: Surroundings): Promise<Ending> {
-  const root = projectOf(command);
-  return ended(command.stop ? await stop(root, around) : await show(root, around), around);
+  const root = await projectOf(command, around);
+  if (!root.ok) return refused(root.error, around);
+  return ended(command.stop ? await stop(root.value, around) : await show(root.value, around), around);
 }
 
 async function show(root: string, { env, screen }: Surroundings): Promise<Result<void>> {
@@ -27,8 +41,7 @@ async function show(root: string, { env, screen }: Surroundings): Promise<Result
   const opened = await database.open();
   if (!opened.ok) return opened;
   try {
-    const { keepEmbedded } = await import("../postgres/embedded.js");
-    keepEmbedded({ root });
+    if (await usesEmbedded(env)) (await import("../postgres/embedded.js")).keepEmbedded({ root });
     screen.out(opened.value.url);
     return ok(undefined);
   } finally {
@@ -52,7 +65,9 @@ async function stop(root: string, { screen }: Surroundings): Promise<Result<void
 
 /** Runs SQL and prints the rows of each statement as a table, or as one JSON object each. */
 export async function runSql(command: SqlCommand, around: Surroundings): Promise<Ending> {
-  const database = lazyDatabase({ root: projectOf(command), env: around.env });
+  const root = await projectOf(command, around);
+  if (!root.ok) return refused(root.error, around);
+  const database = lazyDatabase({ root: root.value, env: around.env });
   const signal = around.interruptible();
   const opened = await database.open();
   if (!opened.ok) return ended(opened, around);

@@ -19,6 +19,8 @@ let cut: number | undefined;
 
 function stop(code: number): void {
   cut ??= code;
+  // Also where what was thrown has left a promise that nobody will settle: Node would end with 13.
+  process.exitCode = cut;
   aborting.abort();
 }
 

@@ -78,9 +78,14 @@ export function wire(place: Place, notice: Notice): Wired {
 
 /** Whether the project's database would have to be made first: then nothing is loaded, and a query need not make it. */
 async function hasNoDatabase({ root, env }: Place): Promise<boolean> {
+  return !existsSync(join(root, ownFolder, "postgres")) && (await usesEmbedded(env));
+}
+
+/** Whether the environment chooses no server, so that the project's own is meant. */
+export async function usesEmbedded(env: NodeJS.ProcessEnv): Promise<boolean> {
   const { readAddress } = await import("../postgres/server-address.js");
   const address = readAddress(env);
-  return address.ok && address.value === undefined && !existsSync(join(root, ownFolder, "postgres"));
+  return address.ok && address.value === undefined;
 }
 
 const unwritable = (): never => {

@@ -117,3 +117,13 @@ test("a statement ends with a signal", async (t) => {
   running.child.kill("SIGINT");
   assert.equal((await running.ended).code, 130);
 });
+
+test("the embedded database is that of the Datafile, and a folder without one gets none", async (t) => {
+  const here = project(t, "", { "sub/other.ts": "", "empty/notes.txt": "" });
+  const nowhere = await here.run("-C", "empty", "sql", "select 1");
+  assert.equal(nowhere.code, 2);
+  assert.match(nowhere.stderr, /^error: no Datafile in /);
+  assert.equal(existsSync(here.path("empty/.dmake")), false);
+  assert.equal((await here.run("-f", "sub/other.ts", "sql", "select 1")).code, 0);
+  assert.deepEqual([existsSync(here.path("sub/.dmake")), existsSync(here.path(".dmake"))], [true, false]);
+});
