@@ -1,5 +1,5 @@
 // What happens in a build, as plain JSON, for every reader: text, `--json`, a page. Knows nothing of how it is shown.
-import type { Failure } from "./failure.js";
+import type { Failure, Place } from "./failure.js";
 import type { RunFacts } from "./trace.js";
 import type { Reason } from "./verdict.js";
 
@@ -37,9 +37,34 @@ export type BuildEvent =
       readonly at: { readonly file: string; readonly line: number };
     }
   | { readonly event: "blocked"; readonly step: string; readonly by: string }
+  /** Recipes asked for more while they ran: so many steps there are now. */
+  | { readonly event: "grown"; readonly steps: number }
+  | ({ readonly event: "warning" } & Warning)
   | { readonly event: "would-run"; readonly step: string; readonly reasons: readonly Reason[] }
   | { readonly event: "may-run"; readonly step: string; readonly dependsOn: string }
   | ({ readonly event: "finished" } & Summary);
+
+/** Something that a person should know, although the work goes on. */
+export type Warning =
+  /** An output held bytes that dmake had not made; they are now at `path`. */
+  | { readonly warning: "output-saved"; readonly output: string; readonly path: string }
+  /** An input changed while the recipe of `step` ran, which will run again next time. */
+  | { readonly warning: "input-unsettled"; readonly step: string; readonly input: string }
+  /** The function at `at` uses `name`, whose value comes to be at run time, so that its changes are not seen. */
+  | { readonly warning: "capture-unseen"; readonly name: string; readonly at: Place }
+  /** So many lines of the state file could not be read; what they recorded is stale. */
+  | { readonly warning: "state-damaged"; readonly path: string; readonly lines: number }
+  /** The state file is of another version of dmake, and is kept at `kept`. */
+  | { readonly warning: "state-foreign"; readonly path: string; readonly kept: string }
+  /** Of a query: the values of a wildcard are listed in a target that is not there yet, or that is not up to date. */
+  | {
+      readonly warning: "list-open";
+      readonly wildcard: string;
+      readonly manifest: string;
+      readonly standing: "missing" | "would-run" | "may-run";
+    }
+  /** A file whose time lies in the future is read on every run. */
+  | { readonly warning: "future-time"; readonly name: string };
 
 /** How a build ended. Every wanted step is counted once; `notStarted` are those given up after a failure or an interrupt. */
 export interface Summary {

@@ -87,6 +87,22 @@ export type RuleFailure =
       readonly target: string;
       readonly rules: readonly { readonly pattern: string; readonly at: Place }[];
     }
+  /** One rule makes a directory, and another something in it; or one a file where another needs a directory. */
+  | {
+      readonly reason: "overlap";
+      readonly output: string;
+      readonly inside: string;
+      readonly first: Place;
+      readonly second: Place;
+    }
+  /** The values of a wildcard are listed in a target that has to be built first. Asked for by whoever plans. */
+  | {
+      readonly reason: "needs-manifest";
+      readonly manifest: string;
+      readonly wildcard: string;
+      readonly at: Place;
+    }
+  | { readonly reason: "glob-empty"; readonly glob: string; readonly neededBy: string; readonly at: Place }
   | { readonly reason: "cycle"; readonly path: readonly string[]; readonly at: Place }
   | {
       /** No rule makes it and it is not on disk. `neededBy` is absent when the command line asked for it. */
@@ -255,6 +271,15 @@ export type RecipeFailure =
   | { readonly reason: "cannot-run"; readonly command: string; readonly message: string }
   | { readonly reason: "threw"; readonly message: string; readonly at?: Place; readonly stack?: string }
   | { readonly reason: "output-missing"; readonly output: string }
+  /** The recipe made a file where the target is a directory, or the other way round. */
+  | { readonly reason: "output-kind"; readonly output: string; readonly found: "file" | "directory" }
+  /** What `need` asked for could not be made; why was told where it failed. */
+  | { readonly reason: "need-failed"; readonly needed: string }
+  /** A depfile names something that a rule makes and that was not built before: what was read may have been stale. */
+  | { readonly reason: "undeclared-input"; readonly input: string; readonly maker: Place }
+  | { readonly reason: "bad-depfile"; readonly path: string; readonly problem: string }
+  /** Two looks while it was read did not agree, twice. */
+  | { readonly reason: "changed-while-read"; readonly path: string }
   | { readonly reason: "wrote-final-path"; readonly output: string }
   | { readonly reason: "interrupted" }
   | { readonly reason: "io"; readonly doing: string; readonly path: string; readonly code: string };

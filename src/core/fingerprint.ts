@@ -3,10 +3,7 @@ import { createHash } from "node:crypto";
 import { ok, type Result } from "./failure.js";
 import { redactText, redactUrl } from "./redact.js";
 import type { ColumnTypes, CsvOptions, Recipe, Step } from "./rule.js";
-import type { Digest, NamedDigest } from "./trace.js";
-
-/** Named parts of a recipe: what it depends on besides its inputs, so that a difference can be named. No part holds a secret. */
-export type Parts = Readonly<Record<string, string>>;
+import { absent, type Digest, type NamedDigest, type Parts } from "./trace.js";
 
 export const digestOf = (text: string | Uint8Array): Digest =>
   `sha256:${createHash("sha256").update(text).digest("hex")}`;
@@ -22,8 +19,33 @@ export function fingerprintOf(recipe: Parts, inputs: readonly NamedDigest[]): Di
   return digestOf(JSON.stringify([parts, inputs.map(({ name, digest }) => [name, digest])]));
 }
 
-/** The parts of a step's recipe. Fails only where a function of the Datafile does. */
-export function recipeParts({ recipe, inputs, outputs }: Step): Result<Parts> {
+/**
+ * The parts of a step's recipe; `inputs` is what was seen of its inputs, since a command is not given optional ones that
+ * are not there. Fails only where a function of the Datafile does.
+ */
+export function recipeParts(step: Step, inputs: readonly NamedDigest[]): Result<Parts> {
+  const parts = partsOf(step.recipe, { inputs: given(step, inputs), outputs: step.outputs });
+  if (!parts.ok) return parts;
+  const directories = step.outputs.filter((output) => step.directories.has(output));
+  return ok({
+    ...parts.value,
+    // By name: an input that becomes something else to the recipe is no other input.
+    ...(step.uses.length > 0 && { uses: step.uses.join("\n") }),
+    ...(directories.length > 0 && { directories: directories.join("\n") }),
+  });
+}
+
+/** The inputs that a recipe is given: all but the optional ones that are not there. */
+export function given(step: Step, inputs: readonly NamedDigest[]): readonly string[] {
+  if (step.optional.size === 0) return step.inputs;
+  const missing = new Set(inputs.flatMap(({ name, digest }) => (digest === absent ? [name] : [])));
+  return step.inputs.filter((name) => !(step.optional.has(name) && missing.has(name)));
+}
+
+function partsOf(
+  recipe: Recipe,
+  { inputs, outputs }: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
+): Result<Parts> {
   switch (recipe.kind) {
     case "download":
       return ok(downloadParts(recipe));
@@ -38,16 +60,18 @@ export function recipeParts({ recipe, inputs, outputs }: Step): Result<Parts> {
       return ok({ kind: "table", ...(partitionColumn && { partitionColumn }), ...tableParts(columns, csv) });
     }
     case "sh": {
-      const command = recipe.render({ inputs, outputs });
-      return command.ok ? ok({ kind: "sh", command: redactText(command.value.text, []) }) : command;
+      const { version, parts } = recipe;
+      if (version !== undefined) return ok({ kind: "sh", version, ...parts });
+      const command = recipe.render({ inputs, outputs, depfile: depfileName });
+      return command.ok ? ok({ kind: "sh", command: redactText(command.value.text, []), ...parts }) : command;
     }
     case "script":
-      return ok({ kind: "script", source: recipe.source, ...parameterParts(recipe.parameters ?? {}) });
+      return ok({ kind: "script", ...recipe.parts });
   }
 }
 
-const parameterParts = (parameters: Readonly<Record<string, string>>): Parts =>
-  Object.fromEntries(Object.entries(parameters).map(([name, digest]) => [`parameter.${name}`, digest]));
+/** In a command that is only shown or compared. */
+export const depfileName = "depfile";
 
 function downloadParts({ url, sha256, headers }: Extract<Recipe, { kind: "download" }>): Parts {
   const names = Object.keys(headers ?? {}).map((name) => name.toLowerCase());

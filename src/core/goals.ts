@@ -1,9 +1,10 @@
 // From the words of a command line to names of targets: goals, ranges, lists. Knows nothing of what makes them.
 import { fail, ok, type Result } from "./failure.js";
-import { countOf, isFiniteRule, mostTargets, type RuleSet, targetsOf } from "./graph.js";
+import type { Globs } from "./inputs.js";
 import { noRule } from "./no-rule.js";
 import { matcher, type Pattern, parsePattern } from "./pattern.js";
 import type { Rule } from "./rule.js";
+import { countOf, isFiniteRule, mostTargets, pendingOf, type RuleSet, targetsOf } from "./rule-set.js";
 import { isTableName, parseTarget } from "./target.js";
 
 export interface Goals {
@@ -12,6 +13,7 @@ export interface Goals {
   readonly goals: ReadonlyMap<string, Rule>;
   /** Names that stand for no words at all. */
   readonly defaults: readonly string[];
+  readonly globs: Pick<Globs, "among">;
 }
 
 /** More names than this from the braces of one word is a slip of the pen. */
@@ -20,8 +22,9 @@ const mostNames = 100_000;
 /** The names that are wanted, each once, in order. A goal wins over a file of the same name, which is then `./name`. */
 export function wantedNames(
   words: readonly string[],
-  { rules, goals, defaults }: Goals,
+  { defaults, ...known }: Goals,
 ): Result<readonly string[]> {
+  const { rules, goals } = known;
   const names = new Set<string>();
   for (const name of words.length === 0 ? defaults : []) {
     const found = namesOfTarget(name, rules);
@@ -29,8 +32,7 @@ export function wantedNames(
     for (const one of found.value) names.add(one);
   }
   for (const word of words) {
-    const found =
-      goals.has(word) || word !== "all" ? namesOf(word, { goals, rules }) : listed(word, rules.rules);
+    const found = goals.has(word) || word !== "all" ? namesOf(word, known) : listed(word, rules.rules);
     if (!found.ok) return found;
     for (const name of found.value) names.add(name);
   }
@@ -39,13 +41,17 @@ export function wantedNames(
 
 /** All targets of some rules, as far as they can be listed, unless they are absurdly many. */
 function listed(word: string, rules: readonly Rule[]): Result<readonly string[]> {
+  for (const rule of rules) {
+    const pending = pendingOf(rule);
+    if (pending) return fail(pending);
+  }
   const count = rules.reduce((sum, rule) => sum + countOf(rule), 0);
   if (count <= mostTargets) return ok(rules.flatMap((rule) => [...targetsOf(rule)]));
   const message = `\`${word}\` stands for ${count} targets, and a goal has at most ${mostTargets}`;
   return fail({ reason: "usage", message, help: "name some of them, or make the domains smaller" });
 }
 
-function namesOf(word: string, { goals, rules }: Pick<Goals, "goals" | "rules">): Result<readonly string[]> {
+function namesOf(word: string, { goals, rules, globs }: Omit<Goals, "defaults">): Result<readonly string[]> {
   const goal = goals.get(word);
   if (goal) return namesOfGoal(word, goal);
   const expanded = expandBraces(word);
@@ -54,11 +60,29 @@ function namesOf(word: string, { goals, rules }: Pick<Goals, "goals" | "rules">)
   for (const text of expanded.value) {
     const target = parseTarget(text);
     if (!target.ok) return target;
-    const found = namesOfTarget(target.value.name, rules);
+    const found = isGlob(text)
+      ? namesThatFit(target.value.name, { rules, globs })
+      : namesOfTarget(target.value.name, rules);
     if (!found.ok) return found;
     for (const name of found.value) names.push(name);
   }
   return ok(names);
+}
+
+const isGlob = (text: string): boolean => /[*?[]/.test(text);
+
+/** The targets that a glob fits. A target may be called so itself: then it is that one. */
+function namesThatFit(
+  glob: string,
+  { rules, globs }: Pick<Goals, "rules" | "globs">,
+): Result<readonly string[]> {
+  const maker = rules.find(glob);
+  if (!maker.ok || maker.value) return maker.ok ? ok([glob]) : maker;
+  const all = listed(glob, rules.rules);
+  if (!all.ok) return all;
+  const names = globs.among(glob, all.value);
+  // A file may be called so; whoever looks for it says what else could have been meant.
+  return ok(names.length > 0 ? names : [glob]);
 }
 
 /**
@@ -93,7 +117,7 @@ function isPartOf(table: string, { text }: Pattern, rule: Rule): boolean {
 
 /** All targets of a rule that can be listed; of another, a failure that names what has no domain. */
 export function namesOfGoal(goal: string, rule: Rule): Result<readonly string[]> {
-  if (isFiniteRule(rule)) return listed(goal, [rule]);
+  if (pendingOf(rule) || isFiniteRule(rule)) return listed(goal, [rule]);
   const open = rule.outputs[0]?.wildcards.find((name) => rule.domains[name] === undefined);
   const message = `\`${goal}\` has no end: \`{${open}}\` of \`${rule.outputs[0]?.text}\` has no domain`;
   return fail({

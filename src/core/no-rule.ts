@@ -1,8 +1,8 @@
 // What is said of a name that no rule makes: near names, values outside a domain. Knows nothing of what is on disk.
 import type { Failure, Place } from "./failure.js";
-import { countOf, mostTargets, type RuleSet, targetsOf } from "./graph.js";
 import { matcher } from "./pattern.js";
 import type { Step } from "./rule.js";
+import { countOf, mostTargets, type RuleSet, targetsOf } from "./rule-set.js";
 import { similar } from "./similar.js";
 
 /** The failure for a name that no rule makes and that is not there, with what could have been meant. */
@@ -33,8 +33,9 @@ function outside(rules: RuleSet, target: string) {
     for (const pattern of rule.outputs) {
       const values = pattern.wildcards.length > 0 ? matcher(pattern, {})(target) : undefined;
       for (const [wildcard, value] of Object.entries(values ?? {})) {
-        const domain = rule.domains[wildcard]?.values;
-        if (domain && !domain.includes(value)) return { wildcard, value, domain, at: rule.at };
+        const domain = rule.domains[wildcard];
+        if (domain && domain.pending === undefined && !domain.values.includes(value))
+          return { wildcard, value, domain: domain.values, at: rule.at };
       }
     }
   }

@@ -5,6 +5,8 @@ import { isTableName, parseTarget } from "./target.js";
 /** A finite, ordered set of values for one wildcard. */
 export interface Domain {
   readonly values: readonly string[];
+  /** The target whose content lists the values, where that has still to be built and read: there are no `values` then. */
+  readonly pending?: string;
 }
 
 /** A parsed name such as `data/{color}_{month}.csv`: literal texts with a wildcard between each two. */
@@ -14,6 +16,8 @@ export interface Pattern {
   readonly literals: readonly string[];
   /** In order of appearance; a name may come twice. */
   readonly wildcards: readonly string[];
+  /** Written with a `/` at its end: names a directory. */
+  readonly directory?: true;
 }
 
 const wildcard = /\{([^{}]*)\}/g;
@@ -39,10 +43,15 @@ export function parsePattern(text: string, at: Place): Result<Pattern> {
   return ok({ text, literals, wildcards });
 }
 
-/** As `parsePattern`, for the name of a target or an input: files are normalised and stay inside the root. */
+/**
+ * As `parsePattern`, for the name of a target or an input: files are normalised and stay inside the root. A `/` at the
+ * end says that it is a directory, and is no part of the name.
+ */
 export function parseNamePattern(text: string, at: Place): Result<Pattern> {
   const target = parseTarget(text, at);
-  return target.ok ? parsePattern(target.value.name, at) : target;
+  if (!target.ok) return target;
+  const pattern = parsePattern(target.value.name, at);
+  return pattern.ok && text.endsWith("/") ? ok({ ...pattern.value, directory: true }) : pattern;
 }
 
 /** How much of a pattern is literal. Among patterns that fit one name, the most literal wins. */
@@ -74,7 +83,7 @@ export function matcher(pattern: Pattern, domains: Readonly<Record<string, Domai
 const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
 const alternatives = (domain: Domain | undefined): string =>
-  domain ? domain.values.map(literally).join("|") || "(?!)" : "[^/]+";
+  domain && domain.pending === undefined ? domain.values.map(literally).join("|") || "(?!)" : "[^/]+";
 
 /** The name for these values. Every wildcard of the pattern must have one: a missing one is a bug of the caller. */
 export function fill(pattern: Pattern, values: Readonly<Record<string, string>>): string {

@@ -2,6 +2,7 @@
 
 import type { Place, Result } from "./failure.js";
 import type { Domain, Pattern } from "./pattern.js";
+import type { Parts } from "./trace.js";
 
 /** The values of a target's wildcards, by name. */
 export type Binding = Readonly<Record<string, string>>;
@@ -61,13 +62,23 @@ export interface Command {
   readonly text: string;
 }
 
+export interface RecipePaths {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Where a command that was declared with `depfile` says what it read. */
+  readonly depfile: string;
+}
+
 export interface ShellRecipe {
   readonly kind: "sh";
   /** Pure: rendered once with the final paths for the fingerprint, once with the temporary ones to run. */
-  readonly render: (paths: {
-    readonly inputs: readonly string[];
-    readonly outputs: readonly string[];
-  }) => Result<Command>;
+  readonly render: (paths: RecipePaths) => Result<Command>;
+  /** Whether the command writes a depfile, in the syntax of Make. */
+  readonly depfile: boolean;
+  /** Stands for the command's text in the fingerprint. */
+  readonly version?: string;
+  /** Further parts, as `env.MODE`. */
+  readonly parts: Parts;
 }
 
 /** What a function recipe is given besides `params`, which the Datafile's side fills in. Paths are relative to the root. */
@@ -76,29 +87,35 @@ export interface ScriptContext {
   readonly outputs: readonly string[];
   readonly log: (text: string) => void;
   readonly signal: AbortSignal;
+  /** Brings these names up to date and notes that the recipe depends on them. Throws what the runner knows how to read. */
+  readonly need: (names: readonly string[]) => Promise<void>;
 }
 
 export interface ScriptRecipe {
   readonly kind: "script";
-  /** Everything that, when edited, makes the output stale. */
-  readonly source: string;
-  /** The Datafile's parameters, any of which the function may look at: name → digest of the value, which may be a secret. */
-  readonly parameters?: Readonly<Record<string, string>>;
+  /** Everything that, when it changes, makes the output stale: `function`, `reaches lib/clean.ts tidy`, `env.MODE`, or `version`. */
+  readonly parts: Parts;
   readonly run: (context: ScriptContext) => Promise<void>;
 }
 
 export type Recipe = DownloadRecipe | ParquetRecipe | LoadRecipe | ShellRecipe | ScriptRecipe;
 
-/** An input as declared: a name with wildcards, or every target of another rule that a selection picks. */
-export type InputSpec =
+/** An input as declared: a name with wildcards, all names that a glob fits, or every target of another rule that a selection picks. */
+export type InputSpec = (
   | { readonly kind: "pattern"; readonly pattern: Pattern }
+  /** Filled in, the pattern is a glob: over the files that are there, and over the targets that can be listed. */
+  | { readonly kind: "glob"; readonly pattern: Pattern }
   | { readonly kind: "rule"; readonly rule: Rule }
   | {
       readonly kind: "selection";
       readonly rule: Rule;
       /** Wildcard of that rule → the values picked, each itself a pattern over this rule's wildcards. */
       readonly picks: Readonly<Record<string, readonly Pattern[]>>;
-    };
+    }
+) & {
+  /** Need not be there; a recipe is given those that are. */
+  readonly optional?: true;
+};
 
 /** One declaration of a Datafile. */
 export interface Rule {
@@ -109,8 +126,12 @@ export interface Rule {
   /** At least one; all bind the same wildcards. */
   readonly outputs: readonly Pattern[];
   readonly inputs: readonly InputSpec[];
+  /** Looked at as inputs are, but not given to the recipe: code, SQL, settings. */
+  readonly uses?: readonly InputSpec[];
   /** Built before, but no reason to build again. */
   readonly after: readonly InputSpec[];
+  /** When a rewritten parquet file counts as the same: with equal schema and values (unless said), or with equal bytes only. */
+  readonly sameness?: "values" | "bytes";
   /** Wildcard → its finite, ordered values. A wildcard without a domain fits any text without `/`. */
   readonly domains: Readonly<Record<string, Domain>>;
   readonly bind: (binding: Binding) => Result<Recipe>;
@@ -122,8 +143,14 @@ export interface Step {
   readonly id: string;
   readonly rule: Rule;
   readonly binding: Binding;
+  /** Given to the recipe, in order, as far as they are there. */
   readonly inputs: readonly string[];
+  readonly uses: readonly string[];
   readonly after: readonly string[];
+  /** Those of `inputs` that need not be there. */
+  readonly optional: ReadonlySet<string>;
   readonly outputs: readonly string[];
+  /** Those of `outputs` that are directories. */
+  readonly directories: ReadonlySet<string>;
   readonly recipe: Recipe;
 }

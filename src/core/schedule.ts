@@ -3,17 +3,19 @@ import assert from "node:assert/strict";
 import type { Graph } from "./graph.js";
 import type { Step } from "./rule.js";
 
-//  wanted ──all inputs done──► ready ──stale──► queued ──slot──► running ──► done | failed
-//     │                          └────fresh──► done
-//     │──an input failed or blocked──► blocked
-//     └──its store cannot be read──► failed
-export type State = "wanted" | "ready" | "queued" | "running" | "done" | "failed" | "blocked";
+//  wanted ──all it waits for done──► ready ──stale──► queued ──slot──► running ──► done | failed
+//     │ ▲                              │ └──fresh──► done               │   ▲
+//     │ └──more has to be made first───┘                             needs  made
+//     │──something it waits for failed or blocked──► blocked            ▼   │
+//     └──its store cannot be read──► failed                           suspended
+export type State = "wanted" | "ready" | "queued" | "running" | "suspended" | "done" | "failed" | "blocked";
 
 const allowed: Readonly<Record<State, readonly State[]>> = {
   wanted: ["ready", "blocked", "failed"],
-  ready: ["queued", "done", "failed"],
+  ready: ["wanted", "queued", "done", "failed"],
   queued: ["running"],
-  running: ["done", "failed"],
+  running: ["suspended", "done", "failed"],
+  suspended: ["running"],
   done: [],
   failed: [],
   blocked: [],
@@ -21,28 +23,33 @@ const allowed: Readonly<Record<State, readonly State[]>> = {
 
 /** Lives for one build. `move` is the only method that changes a state. */
 export class Schedule {
+  readonly #graph: Graph;
   readonly #states = new Map<Step, State>();
-  readonly #waitingFor = new Map<Step, number>();
+  /** What a step waits for that is not done yet. */
+  readonly #waits = new Map<Step, Set<Step>>();
   readonly #users = new Map<Step, Step[]>();
   #ready: Step[] = [];
-  readonly #queue: Step[] = [];
+  #queue: Step[] = [];
 
   constructor(graph: Graph) {
-    for (const step of graph.steps) this.#states.set(step, "wanted");
-    for (const step of graph.steps) {
-      const makers = new Set<Step>();
-      for (const name of [...step.inputs, ...step.after]) {
-        const maker = graph.makers.get(name);
-        if (maker && maker !== step) makers.add(maker);
-      }
-      this.#waitingFor.set(step, makers.size);
-      for (const maker of makers) {
-        const users = this.#users.get(maker);
-        if (users) users.push(step);
-        else this.#users.set(maker, [step]);
+    this.#graph = graph;
+    this.add(graph.steps);
+  }
+
+  /** Takes in steps by which the graph has grown. */
+  add(steps: readonly Step[]): void {
+    for (const step of steps) this.#states.set(step, "wanted");
+    for (const step of steps) {
+      for (const name of [...step.inputs, ...step.uses, ...step.after]) {
+        const maker = this.#graph.makers.get(name);
+        if (maker && maker !== step) this.#wait(step, maker);
       }
     }
-    for (const step of graph.steps) if (this.#waitingFor.get(step) === 0) this.move(step, "ready");
+    for (const step of steps) {
+      if (this.stateOf(step) !== "wanted") continue;
+      if ([...this.#waitsOf(step)].some((maker) => isLost(this.stateOf(maker)))) this.move(step, "blocked");
+      else if (this.#waitsOf(step).size === 0) this.move(step, "ready");
+    }
   }
 
   stateOf(step: Step): State {
@@ -51,9 +58,14 @@ export class Schedule {
     return state;
   }
 
-  /** Steps that use what this one makes, directly. */
+  /** Steps that wait for this one, or have waited. */
   usersOf(step: Step): readonly Step[] {
     return this.#users.get(step) ?? [];
+  }
+
+  /** Of a step that is blocked, one of those that it will never get. */
+  blockerOf(step: Step): Step | undefined {
+    return [...this.#waitsOf(step)].find((maker) => isLost(this.stateOf(maker)));
   }
 
   /** All steps whose inputs are done and that nobody has judged or failed yet, at once, so that they can be judged together. */
@@ -73,6 +85,23 @@ export class Schedule {
     return this.#queue.shift();
   }
 
+  /**
+   * Lets a step wait for others too: one that is ready goes back, one that runs stays as it is. Answers the loop, from the
+   * step to itself, if one of them waits for this step; then nothing is changed.
+   */
+  waitFor(step: Step, others: readonly Step[]): readonly Step[] | undefined {
+    const open = others.filter((other) => this.stateOf(other) !== "done");
+    for (const other of open) {
+      const loop = this.#pathBetween(other, step);
+      if (loop) return [step, ...loop];
+    }
+    for (const other of open) this.#wait(step, other);
+    if (this.stateOf(step) !== "ready" || open.length === 0) return undefined;
+    this.move(step, "wanted");
+    if (open.some((other) => isLost(this.stateOf(other)))) this.move(step, "blocked");
+    return undefined;
+  }
+
   /** Changes the state of a step, and of those that this sets free or blocks. Answers the steps that became blocked. */
   move(step: Step, to: State): readonly Step[] {
     const from = this.stateOf(step);
@@ -86,21 +115,54 @@ export class Schedule {
         this.#queue.push(step);
         return [];
       case "done":
-        for (const user of this.usersOf(step)) this.#inputDone(user);
+        for (const user of this.usersOf(step)) this.#inputDone(user, step);
         return [];
       case "failed":
         return this.#blockUsers(step);
       case "wanted":
       case "running":
+      case "suspended":
       case "blocked":
         return [];
     }
   }
 
-  #inputDone(user: Step): void {
-    const left = (this.#waitingFor.get(user) ?? 0) - 1;
-    this.#waitingFor.set(user, left);
-    if (left === 0 && this.stateOf(user) === "wanted") this.move(user, "ready");
+  #wait(step: Step, maker: Step): void {
+    if (this.stateOf(maker) === "done") return;
+    const waits = this.#waits.get(step) ?? new Set();
+    if (waits.has(maker)) return;
+    this.#waits.set(step, waits.add(maker));
+    const users = this.#users.get(maker);
+    if (users) users.push(step);
+    else this.#users.set(maker, [step]);
+  }
+
+  #waitsOf(step: Step): ReadonlySet<Step> {
+    return this.#waits.get(step) ?? nothing;
+  }
+
+  /** The way by which one step waits for another, both included. */
+  #pathBetween(from: Step, to: Step): readonly Step[] | undefined {
+    const cameFrom = new Map<Step, Step | undefined>([[from, undefined]]);
+    const reached = [from];
+    for (let step = reached.pop(); step; step = reached.pop()) {
+      if (step === to) {
+        const path: Step[] = [];
+        for (let one: Step | undefined = to; one; one = cameFrom.get(one)) path.unshift(one);
+        return path;
+      }
+      for (const next of this.#waitsOf(step)) {
+        if (cameFrom.has(next)) continue;
+        cameFrom.set(next, step);
+        reached.push(next);
+      }
+    }
+    return undefined;
+  }
+
+  #inputDone(user: Step, maker: Step): void {
+    this.#waits.get(user)?.delete(maker);
+    if (this.#waitsOf(user).size === 0 && this.stateOf(user) === "wanted") this.move(user, "ready");
   }
 
   #blockUsers(step: Step): readonly Step[] {
@@ -117,3 +179,8 @@ export class Schedule {
     return blocked;
   }
 }
+
+const nothing: ReadonlySet<Step> = new Set();
+
+/** Whether nobody will ever get what a step in this state was to make. */
+export const isLost = (state: State): boolean => state === "failed" || state === "blocked";

@@ -71,3 +71,10 @@ export function normalisePath(path: string): string | undefined {
   }
   return parts.join("/");
 }
+
+/** The folders above a file, the nearest first: of `a/b/c` they are `a/b` and `a`. Of a table there are none. */
+export function* foldersAbove(name: string): Generator<string> {
+  if (isTableName(name)) return;
+  for (let end = name.lastIndexOf("/"); end > 0; end = name.lastIndexOf("/", end - 1))
+    yield name.slice(0, end);
+}

@@ -1,10 +1,26 @@
 // What is remembered of a success and what is seen now: the two things that a verdict compares. Knows nothing of where either is kept.
 
-/** `sha256:` and 64 hex digits. Always compared whole, so that the algorithm can change one day. */
+/** `sha256:` and 64 hex digits, or one of the two marks below. Always compared whole, so that the algorithm can change one day. */
 export type Digest = string;
 
-/** What is seen of a file or a table partition now. */
-export type Fact = { readonly kind: "absent" } | { readonly kind: "present"; readonly digest: Digest };
+/** Recorded of an optional input that was not there. */
+export const absent: Digest = "absent";
+
+/** Recorded of an input that changed while its recipe ran: nobody knows which bytes were read. No content has this digest. */
+export const unsettled: Digest = "unsettled";
+
+/** What is seen of a file, a folder, a table or a partition now. */
+export type Fact =
+  | { readonly kind: "absent" }
+  | {
+      readonly kind: "present";
+      readonly digest: Digest;
+      /** Equal stamps: not even touched in between. Nothing where the store cannot tell without reading. */
+      readonly stamp?: string;
+    };
+
+/** Named parts of a recipe: what it depends on besides its inputs, so that a difference can be named. No part holds a secret. */
+export type Parts = Readonly<Record<string, string>>;
 
 /** What a recipe tells about what it made. Everything here is shown to people and holds no secret. */
 export interface RunFacts {
@@ -19,9 +35,14 @@ export interface RunFacts {
 /** The record of one success: everything its freshness depends on, by name. */
 export interface Trace {
   /** Named parts of the recipe, as `url`, `columns.ehail_fee`, `command`. */
-  readonly recipe: Readonly<Record<string, string>>;
+  readonly recipe: Parts;
+  /** Everything declared that was looked at: inputs in order, then `uses`; an optional one that was not there is `absent`. */
   readonly inputs: readonly NamedDigest[];
-  readonly outputs: readonly NamedDigest[];
+  /** What the recipe found out that it needs, while it ran. */
+  readonly discovered?: readonly NamedDigest[];
+  readonly outputs: readonly MadeDigest[];
+  /** Why it ran. */
+  readonly because?: readonly Because[];
   /** Unique to one run of one recipe. */
   readonly attempt: string;
   /** ISO 8601, UTC. */
@@ -35,4 +56,20 @@ export interface Trace {
 export interface NamedDigest {
   readonly name: string;
   readonly digest: Digest;
+}
+
+/** An output. Its `digest` stands for what it says, to all who read it. */
+export interface MadeDigest extends NamedDigest {
+  /**
+   * What its bytes hash to, where that is another digest: a parquet file that was rewritten with the same schema and
+   * values keeps the digest that it had, so that nothing below it runs.
+   */
+  readonly bytes?: Digest;
+}
+
+/** A reason in short, for `why` of something further down: `{ why: "recipe-changed", about: "command" }`. */
+export interface Because {
+  readonly why: string;
+  /** The part, input or output that the reason is about. */
+  readonly about?: string;
 }

@@ -1,8 +1,16 @@
 // Judges one step: fresh, or stale and why. Knows nothing of how facts and records were obtained.
-import type { Recipe, Step } from "./rule.js";
-import type { Digest, Fact, NamedDigest, Trace } from "./trace.js";
+import type { Step } from "./rule.js";
+import {
+  absent,
+  type Because,
+  type Digest,
+  type Fact,
+  type NamedDigest,
+  type Parts,
+  type Trace,
+} from "./trace.js";
 
-/** Why a step must run. */
+/** Why a step must run. `recorded` is what the record of its last success says, `found` what is there now. */
 export type Reason =
   | { readonly why: "forced" }
   | { readonly why: "no-record" }
@@ -24,6 +32,12 @@ export type Reason =
   | { readonly why: "input-added"; readonly input: string }
   | { readonly why: "input-removed"; readonly input: string }
   | {
+      readonly why: "inputs-reordered";
+      readonly recorded: readonly string[];
+      readonly found: readonly string[];
+    }
+  | {
+      /** Either side may be `absent`, and `recorded` may be `unsettled`. */
       readonly why: "input-changed";
       readonly input: string;
       readonly recorded: Digest;
@@ -39,9 +53,11 @@ export type Verdict =
 export interface Evidence {
   readonly step: Step;
   /** The named parts of its recipe now. */
-  readonly recipe: Readonly<Record<string, string>>;
-  /** Every input that is there. Only a dry run may leave one out, because it has still to be made. */
+  readonly recipe: Parts;
+  /** What is seen of every input and of everything that it uses, in the step's order. */
   readonly inputs: readonly NamedDigest[];
+  /** What is seen now of what the recipe had discovered the last time, in the order of the record. */
+  readonly discovered: readonly NamedDigest[];
   /** What is seen of every output, in the step's order. */
   readonly outputs: readonly Fact[];
   readonly trace: Trace | undefined;
@@ -50,39 +66,52 @@ export interface Evidence {
   readonly nowMs: number;
 }
 
-/** Judges one step whose inputs are all built. Reasons come in the order in which a person would check them. */
+/**
+ * Judges one step whose inputs are all built: never before, so that an input that was rebuilt with the same bytes is
+ * no reason. All reasons are collected, in the order in which a person would check them; with none the step is fresh.
+ *
+ *   asked to run anyway                                        forced
+ *   an output is not there                                     output-missing
+ *   nothing is recorded: what is there is not trusted          no-record          (`dmake adopt` vouches for it)
+ *   an output is not what was made                             output-edited
+ *   a named part of the recipe differs, came or went           recipe-changed
+ *   an input came, went, moved, or says something else         input-…
+ *   what the recipe had discovered says something else         input-changed
+ *   the source has not been asked for longer than `maxAge`     expired
+ *
+ * Everything is compared for equality; no time is compared with another but the last.
+ */
 export function judge(evidence: Evidence): Verdict {
   const reasons = [...collect(evidence)];
   return reasons.length === 0 ? { kind: "fresh" } : { kind: "stale", reasons };
 }
 
-function* collect({ step, recipe, inputs, outputs, trace, forced, nowMs }: Evidence): Generator<Reason> {
+function* collect(evidence: Evidence): Generator<Reason> {
+  const { step, recipe, inputs, discovered, outputs, trace, forced, nowMs } = evidence;
   if (forced) yield { why: "forced" };
   for (const [i, output] of step.outputs.entries())
     if (outputs[i]?.kind !== "present") yield { why: "output-missing", output };
-  if (!trace) {
+  if (!trace || step.outputs.some((output) => !trace.outputs.some(({ name }) => name === output)))
     yield { why: "no-record" };
-    return;
-  }
+  if (!trace) return;
   yield* outputReasons(step, outputs, trace);
   yield* recipeReasons(recipe, trace.recipe);
-  yield* inputReasons(step, inputs, trace);
-  yield* expiry(step.recipe, trace, nowMs);
+  yield* inputReasons(inputs, trace.inputs);
+  yield* changedReasons(discovered, trace.discovered ?? []);
+  yield* expiry(step, trace, nowMs);
 }
 
 function* outputReasons(step: Step, outputs: readonly Fact[], trace: Trace): Generator<Reason> {
-  const recorded = new Map(trace.outputs.map(({ name, digest }) => [name, digest]));
+  const recorded = digestsOf(trace.outputs);
   for (const [i, output] of step.outputs.entries()) {
     const fact = outputs[i];
     const before = recorded.get(output);
-    if (fact?.kind !== "present") continue;
-    if (before === undefined) yield { why: "no-record" };
-    else if (before !== fact.digest)
+    if (fact?.kind === "present" && before !== undefined && before !== fact.digest)
       yield { why: "output-edited", output, recorded: before, found: fact.digest };
   }
 }
 
-function* recipeReasons(found: Trace["recipe"], recorded: Trace["recipe"]): Generator<Reason> {
+function* recipeReasons(found: Parts, recorded: Parts): Generator<Reason> {
   for (const part of [...new Set([...Object.keys(recorded), ...Object.keys(found)])].sort()) {
     const [before, now] = [recorded[part], found[part]];
     if (before === now) continue;
@@ -95,39 +124,67 @@ function* recipeReasons(found: Trace["recipe"], recorded: Trace["recipe"]): Gene
   }
 }
 
-function* inputReasons(step: Step, inputs: readonly NamedDigest[], trace: Trace): Generator<Reason> {
-  const recorded = new Map(trace.inputs.map(({ name, digest }) => [name, digest]));
-  const seen = new Map(inputs.map(({ name, digest }) => [name, digest]));
-  for (const input of step.inputs) {
-    const [before, found] = [recorded.get(input), seen.get(input)];
-    recorded.delete(input);
-    if (before === undefined) yield { why: "input-added", input };
-    else if (found !== undefined && before !== found)
-      yield { why: "input-changed", input, recorded: before, found };
-  }
-  for (const input of recorded.keys()) yield { why: "input-removed", input };
+function* inputReasons(inputs: readonly NamedDigest[], recorded: readonly NamedDigest[]): Generator<Reason> {
+  const [before, now] = [digestsOf(recorded), digestsOf(inputs)];
+  for (const { name } of inputs) if (!before.has(name)) yield { why: "input-added", input: name };
+  for (const { name } of recorded) if (!now.has(name)) yield { why: "input-removed", input: name };
+  yield* changedReasons(inputs, recorded);
   // A recipe is given its inputs by position. Names that came or went are reasons of their own.
-  const [before, now] = [trace.inputs.map(({ name }) => name), step.inputs];
-  const reordered =
-    before.length === now.length && recorded.size === 0 && now.some((name, i) => name !== before[i]);
-  if (reordered)
-    yield {
-      why: "recipe-changed",
-      part: "order of inputs",
-      recorded: before.join(" "),
-      found: now.join(" "),
-    };
+  const names = (list: readonly NamedDigest[], others: ReadonlyMap<string, Digest>) =>
+    list.map(({ name }) => name).filter((name) => others.has(name));
+  const [old, current] = [names(recorded, now), names(inputs, before)];
+  if (current.some((name, i) => name !== old[i]))
+    yield { why: "inputs-reordered", recorded: old, found: current };
 }
 
-function* expiry(recipe: Recipe, trace: Trace, nowMs: number): Generator<Reason> {
+/** The names on both sides that say something else now. */
+function* changedReasons(found: readonly NamedDigest[], recorded: readonly NamedDigest[]): Generator<Reason> {
+  const before = digestsOf(recorded);
+  for (const { name, digest } of found) {
+    const old = before.get(name);
+    if (old !== undefined && old !== digest)
+      yield { why: "input-changed", input: name, recorded: old, found: digest };
+  }
+}
+
+function* expiry({ recipe }: Step, trace: Trace, nowMs: number): Generator<Reason> {
   if (recipe.kind !== "download" || recipe.maxAgeMs === undefined) return;
   const age = nowMs - Date.parse(trace.checkedAt);
   if (!(age >= 0 && age < recipe.maxAgeMs))
     yield { why: "expired", checkedAt: trace.checkedAt, maxAgeMs: recipe.maxAgeMs };
 }
 
+const digestsOf = (list: readonly NamedDigest[]): ReadonlyMap<string, Digest> =>
+  new Map(list.map(({ name, digest }) => [name, digest]));
+
+/** A fact as it is recorded. */
+export const named = (name: string, fact: Fact): NamedDigest => ({
+  name,
+  digest: fact.kind === "present" ? fact.digest : absent,
+});
+
 /** The reasons that hold whatever becomes of the `uncertain` inputs, for a dry run that cannot know them yet. */
 export const certainReasons = (verdict: Verdict, uncertain: ReadonlySet<string>): readonly Reason[] =>
   verdict.kind === "fresh"
     ? []
     : verdict.reasons.filter((reason) => reason.why !== "input-changed" || !uncertain.has(reason.input));
+
+/** A reason as it is recorded with what it led to. */
+export function inShort(reason: Reason): Because {
+  switch (reason.why) {
+    case "forced":
+    case "no-record":
+    case "inputs-reordered":
+    case "expired":
+      return { why: reason.why };
+    case "output-missing":
+    case "output-edited":
+      return { why: reason.why, about: reason.output };
+    case "recipe-changed":
+      return { why: reason.why, about: reason.part };
+    case "input-added":
+    case "input-removed":
+    case "input-changed":
+      return { why: reason.why, about: reason.input };
+  }
+}

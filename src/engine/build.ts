@@ -1,14 +1,17 @@
 // The one loop: judges what is ready, runs what is stale, until nothing is left. Knows nothing of how anything is stored, run or shown.
 import type { Emit, Summary } from "../core/event.js";
-import { type Failure, fail, type Result } from "../core/failure.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
 import type { Step } from "../core/rule.js";
 import { Schedule } from "../core/schedule.js";
 import { isTableName } from "../core/target.js";
+import { Bell } from "./bell.js";
 import { execute } from "./execute.js";
 import { Facts, type Stores, storeOf } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
-import type { Runners } from "./ports.js";
+import { Needs } from "./needs.js";
+import type { Job, Outcome, Runners } from "./ports.js";
+import { settle } from "./settle.js";
 
 export interface BuildOptions {
   /** Recipes at once. */
@@ -44,8 +47,12 @@ class Lap {
   readonly #world: World;
   readonly #schedule: Schedule;
   readonly #facts: Facts;
-  readonly #waiting = new Map<Step, Judged>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #needs: Needs;
+  readonly #stale = new Map<Step, Judged>();
+  /** Steps whose recipe has begun and not ended, those that wait for what they need among them. */
+  readonly #begun = new Set<Step>();
+  /** Rings whenever there may be something new to judge or start. */
+  readonly #bell = new Bell();
   #failures = 0;
   #made = 0;
 
@@ -55,16 +62,22 @@ class Lap {
     this.#world = world;
     this.#schedule = new Schedule(graph);
     this.#facts = new Facts(world.stores);
+    this.#needs = new Needs({ ...this.#progress, ring: () => this.#bell.ring() });
   }
 
   async run(): Promise<void> {
     await this.#askTables();
     for (;;) {
+      const rung = this.#bell.next();
       await this.#judgeReady();
       this.#start();
-      if (this.#running.size === 0) return;
-      await Promise.race(this.#running);
+      if (this.#begun.size === 0) return;
+      await rung;
     }
+  }
+
+  get #progress() {
+    return { graph: this.#graph, schedule: this.#schedule, joined: this.#joined };
   }
 
   /** Whether nothing new may be started: interrupted, or failed without `keepGoing`. */
@@ -93,19 +106,22 @@ class Lap {
       for (const step of ready) {
         // What cannot be looked at fails the steps that need it, and not all that were asked about with them.
         const gathered = together.ok || this.#stopping ? together : await gather([step], this.#facts);
-        const judged = gathered.ok ? this.#judge(step) : gathered;
-        if (judged.ok) this.#settle(judged.value);
-        else this.#fail(step, judged.error);
+        const judged = gathered.ok ? await this.#judge(step) : gathered;
+        if (!judged.ok) this.#fail(step, judged.error);
+        else if (judged.value !== "waiting") this.#settle(judged.value);
+        else this.#tellIfBlocked(step);
       }
     }
   }
 
-  #judge(step: Step): Result<Judged> {
-    const absent = step.inputs.find((name) => this.#facts.of(name).kind === "absent");
+  async #judge(step: Step): Promise<Result<Judged | "waiting">> {
+    const there = (name: string) => step.optional.has(name) || this.#facts.of(name).kind === "present";
+    const missing = [...step.inputs, ...step.uses].find((name) => !there(name));
     const { forced } = this.#options;
-    if (absent === undefined) return judgeStep(step, this.#facts, { forced, nowMs: Date.now() });
-    // It was there when the build began.
-    return fail({ reason: "no-rule", target: absent, neededBy: step.id, at: step.rule.at, suggestions: [] });
+    if (missing === undefined)
+      return judgeStep(step, this.#facts, { forced, nowMs: Date.now(), progress: this.#progress });
+    // It was there when the build began, or its maker has not made it.
+    return fail({ reason: "no-rule", target: missing, neededBy: step.id, at: step.rule.at, suggestions: [] });
   }
 
   #settle(judged: Judged): void {
@@ -114,42 +130,86 @@ class Lap {
       case "fresh":
         this.#world.emit({ event: "fresh", step: step.id });
         this.#schedule.move(step, "done");
+        this.#needs.look();
         return;
       case "stale":
-        this.#waiting.set(step, judged);
+        this.#stale.set(step, judged);
         this.#schedule.move(step, "queued");
     }
   }
 
+  /** A recipe that has got what it needed goes on before another one begins. */
   #start(): void {
-    while (!this.#stopping && this.#running.size < this.#options.jobs) {
+    const isActive = (step: Step) => this.#schedule.stateOf(step) === "running";
+    let active = [...this.#begun].filter(isActive).length;
+    if (this.#stopping) this.#needs.giveUp();
+    while (!this.#stopping && active < this.#options.jobs) {
+      active += 1;
+      if (this.#needs.resume()) continue;
       const step = this.#schedule.takeQueued();
-      const judged = step && this.#waiting.get(step);
+      const judged = step && this.#stale.get(step);
       if (!step || !judged) return;
       this.#schedule.move(step, "running");
-      const running = this.#execute(judged).finally(() => this.#running.delete(running));
-      this.#running.add(running);
+      this.#begun.add(step);
+      void this.#execute(judged, active).finally(() => {
+        this.#begun.delete(step);
+        this.#needs.look();
+        this.#bell.ring();
+      });
     }
   }
 
-  async #execute(judged: Judged): Promise<void> {
+  async #execute(judged: Judged, active: number): Promise<void> {
     const { step } = judged;
     const { stores, runners, emit, signal } = this.#world;
     const { jobs, cores, forced } = this.#options;
     // Shared among those that run and those that are about to: a lone job gets the whole machine.
-    const busy = Math.min(jobs, this.#running.size + 1 + this.#schedule.queued);
+    const busy = Math.min(jobs, active + this.#schedule.queued);
     const threads = Math.max(1, Math.floor(cores / busy));
-    const store = storeOf(stores, step.id);
-    const executed = await execute(judged, { store, runners, emit, signal, threads, forced });
-    if (executed.ok) {
+    const needed = new Set<string>();
+    // One after the other, if a recipe asks for several things at once: it is suspended once.
+    let asked: Promise<unknown> = Promise.resolve();
+    const need: Job["need"] = (names) => {
+      const answer = asked.then(() => this.#need(step, names, needed));
+      asked = answer;
+      return answer;
+    };
+    const executed = await execute(judged, {
+      ...{ store: storeOf(stores, step.id), runners, emit, signal, threads, forced },
+      need,
+      settle: (outcome: Outcome) =>
+        settle(judged, { facts: this.#facts, graph: this.#graph, emit, needed, outcome }),
+    });
+    const known = executed.ok ? await this.#facts.published(executed.value.trace) : executed;
+    if (executed.ok && known.ok) {
       const { trace, how, durationMs } = executed.value;
-      this.#facts.published(trace);
       this.#made += 1;
       emit({ event: "done", step: step.id, how, durationMs, facts: trace.facts });
       this.#schedule.move(step, "done");
-      return;
-    }
-    this.#fail(step, executed.error);
+    } else if (!known.ok) this.#fail(step, known.error);
+  }
+
+  /** What is not there is noted too: a recipe that goes on without it depends on there being nothing. */
+  async #need(step: Step, names: readonly string[], needed: Set<string>): ReturnType<Job["need"]> {
+    const made = await this.#needs.need(step, names);
+    if (!made.ok) return made;
+    const seen = await this.#facts.observe(names);
+    if (!seen.ok) return seen;
+    for (const name of names) needed.add(name);
+    const missing = names.find((name) => this.#facts.of(name).kind === "absent");
+    if (missing === undefined) return ok(undefined);
+    return fail({ reason: "no-rule", target: missing, neededBy: step.id, at: step.rule.at, suggestions: [] });
+  }
+
+  readonly #joined = (steps: readonly Step[]): void => {
+    if (steps.length > 0) this.#world.emit({ event: "grown", steps: this.#graph.steps.length });
+    for (const step of steps) this.#tellIfBlocked(step);
+  };
+
+  #tellIfBlocked(step: Step): void {
+    if (this.#schedule.stateOf(step) !== "blocked") return;
+    this.#world.emit({ event: "blocked", step: step.id, by: this.#schedule.blockerOf(step)?.id ?? "" });
+    this.#needs.look();
   }
 
   #fail(step: Step, failure: Failure): void {
@@ -160,6 +220,7 @@ class Lap {
     this.#world.emit({ event: "failed", step: step.id, failure, at: { file, line } });
     for (const blocked of this.#schedule.move(step, "failed"))
       this.#world.emit({ event: "blocked", step: blocked.id, by: step.id });
+    this.#needs.look();
   }
 
   summary(durationMs: number): Summary {

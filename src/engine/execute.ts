@@ -2,9 +2,11 @@
 import { randomBytes } from "node:crypto";
 import type { Emit } from "../core/event.js";
 import { fail, ok, type Result } from "../core/failure.js";
+import { given } from "../core/fingerprint.js";
 import type { Recipe } from "../core/rule.js";
 import { isTableName } from "../core/target.js";
-import type { Trace } from "../core/trace.js";
+import type { NamedDigest, Trace } from "../core/trace.js";
+import { inShort } from "../core/verdict.js";
 import type { Judged } from "./judge.js";
 import type { Attempt, Job, Outcome, Runner, Runners, Stage, Store } from "./ports.js";
 
@@ -15,6 +17,15 @@ export interface ExecuteOptions {
   readonly signal: AbortSignal;
   readonly threads: number;
   readonly forced: boolean;
+  /** What the recipe finds out that it needs. */
+  readonly need: Job["need"];
+  /** What is to be recorded of inputs, and of what was discovered, once the recipe has ended. */
+  readonly settle: (outcome: Outcome) => Promise<Result<Settled>>;
+}
+
+export interface Settled {
+  readonly inputs: readonly NamedDigest[];
+  readonly discovered: readonly NamedDigest[];
 }
 
 export interface Executed {
@@ -23,19 +34,25 @@ export interface Executed {
   readonly durationMs: number;
 }
 
-/** Stages, runs, publishes. On any failure nothing of the attempt is left and what was published before stays. */
-export async function execute(judged: Judged, options: ExecuteOptions): Promise<Result<Executed>> {
-  const { step, parts, inputs, verdict } = judged;
-  const { store, emit, signal } = options;
-  const started = performance.now();
-  const attempt: Attempt = {
+/** What is known of an attempt before it begins. */
+export function attemptOf({ step, parts, inputs, verdict }: Judged, forced: boolean): Attempt {
+  return {
     id: randomBytes(8).toString("hex"),
     step,
     recipe: parts,
     inputs,
+    because: verdict.kind === "stale" ? verdict.reasons.map(inShort) : [],
     startedAt: new Date().toISOString(),
-    forced: options.forced,
+    forced,
   };
+}
+
+/** Stages, runs, publishes. On any failure nothing of the attempt is left and what was published before stays. */
+export async function execute(judged: Judged, options: ExecuteOptions): Promise<Result<Executed>> {
+  const { step, verdict } = judged;
+  const { store, emit, signal } = options;
+  const started = performance.now();
+  const attempt = attemptOf(judged, options.forced);
   const reasons = verdict.kind === "stale" ? verdict.reasons : [];
   emit({ event: "running", step: step.id, attempt: attempt.id, reasons });
   const stage = await store.stage(attempt, signal);
@@ -49,31 +66,37 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
     const outcome = await run(judged, stage.value, options);
     if (!outcome.ok) return outcome;
     if (signal.aborted) return fail({ reason: "interrupted" });
-    const trace = await store.publish(attempt, stage.value, outcome.value, elapsed());
-    if (!trace.ok) return trace;
+    const settled = await options.settle(outcome.value);
+    if (!settled.ok) return settled;
+    const finished = { outcome: outcome.value, durationMs: elapsed(), ...settled.value };
+    const made = await store.publish(attempt, stage.value, finished);
+    if (!made.ok) return made;
     published = true;
-    return ok({ trace: trace.value, how: outcome.value.kind, durationMs: elapsed() });
+    for (const { output, path } of made.value.saved)
+      emit({ event: "warning", warning: "output-saved", output, path });
+    return ok({ trace: made.value.trace, how: outcome.value.kind, durationMs: elapsed() });
   } finally {
     if (!published) await store.discard(attempt, stage.value);
   }
 }
 
 async function run(judged: Judged, stage: Stage, options: ExecuteOptions): Promise<Result<Outcome>> {
-  const { step, trace, verdict } = judged;
-  const { emit, signal, threads } = options;
+  const { step, trace, verdict, inputs } = judged;
+  const { emit, signal, threads, need } = options;
   // Conditional requests only make sense while the output is what the record says.
   const intact =
     verdict.kind === "stale" &&
     !verdict.reasons.some(({ why }) => why === "output-missing" || why === "output-edited");
   const job: Job = {
     step,
-    inputs: step.inputs.filter((name) => !isTableName(name)),
+    inputs: given(step, inputs).filter((name) => !isTableName(name)),
     stage,
     previous: intact && !options.forced ? trace : undefined,
     threads,
     signal,
     log: (text) => emit({ event: "output", step: step.id, text }),
     progress: (progress) => emit({ event: "progress", step: step.id, ...progress }),
+    need,
   };
   return dispatch(step.recipe, job, options.runners);
 }

@@ -45,6 +45,14 @@ export class Facts {
     return fact;
   }
 
+  /** Those of some names that somebody has touched since they were observed. */
+  async moved(names: readonly string[]): Promise<Result<ReadonlySet<string>>> {
+    const files = names.filter((name) => !isTableName(name));
+    const stamps = files.length === 0 ? ok([]) : await this.#stores.files.stamps(files);
+    if (!stamps.ok) return stamps;
+    return ok(new Set(files.filter((name, i) => stamps.value[i] !== stampOf(this.of(name)))));
+  }
+
   /** Sees to it that `traceOf` can answer for all these steps. */
   async recall(steps: readonly Step[]): Promise<Result<void>> {
     const unknown = steps.filter((step) => !this.#traces.has(step));
@@ -65,7 +73,17 @@ export class Facts {
     return this.#traces.get(step);
   }
 
-  published(trace: Trace): void {
-    for (const { name, digest } of trace.outputs) this.#known.set(name, { kind: "present", digest });
+  /** Takes over what a step has made. */
+  async published({ outputs }: Trace): Promise<Result<void>> {
+    const files = outputs.filter(({ name }) => !isTableName(name)).map(({ name }) => name);
+    const stamps = files.length === 0 ? ok([]) : await this.#stores.files.stamps(files);
+    if (!stamps.ok) return stamps;
+    for (const { name, digest } of outputs) {
+      const stamp = stamps.value[files.indexOf(name)];
+      this.#known.set(name, { kind: "present", digest, ...(stamp !== undefined && { stamp }) });
+    }
+    return ok(undefined);
   }
 }
+
+const stampOf = (fact: Fact): string | undefined => (fact.kind === "present" ? fact.stamp : undefined);

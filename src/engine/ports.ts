@@ -1,7 +1,7 @@
 // What the engine asks of the world: stores that hold targets, and runners that carry out recipes. Knows none that exist.
 import type { Result } from "../core/failure.js";
 import type { Recipe, Step } from "../core/rule.js";
-import type { Digest, Fact, RunFacts, Trace } from "../core/trace.js";
+import type { Because, Digest, Fact, NamedDigest, Parts, RunFacts, Trace } from "../core/trace.js";
 
 /** How far a running recipe is. `done` and `total` are in `unit`; without a total the end is not known. */
 export interface Progress {
@@ -15,8 +15,10 @@ export interface Progress {
 export type Stage =
   | {
       readonly kind: "files";
-      /** One temporary path an output, in order, relative to the root. Nothing is there yet. */
+      /** One temporary path an output, in order, relative to the root. Nothing is there yet, but for an empty directory. */
       readonly paths: readonly string[];
+      /** A temporary path for a list of what was read. */
+      readonly depfile: string;
     }
   | { readonly kind: "table"; readonly writer: TableWriter };
 
@@ -44,7 +46,7 @@ export interface TableWriter {
 /** All that a runner is given for one run of one recipe. */
 export interface Job {
   readonly step: Step;
-  /** The recipe's inputs that are files, as paths relative to the root, which is the current directory. */
+  /** The recipe's inputs that are files and are there, as paths relative to the root, which is the current directory. */
   readonly inputs: readonly string[];
   readonly stage: Stage;
   /** The record of the last success if its output is still in place, for conditional requests. */
@@ -56,6 +58,8 @@ export interface Job {
   /** Text for the target's log, shown when the recipe fails. */
   readonly log: (text: string) => void;
   readonly progress: (progress: Progress) => void;
+  /** Brings names up to date that the recipe finds out that it needs, and records that it does. Gives its slot back meanwhile. */
+  readonly need: (names: readonly string[]) => Promise<Result<void>>;
 }
 
 /** How a recipe ended well. */
@@ -65,6 +69,10 @@ export type Outcome =
       readonly facts: RunFacts;
       /** Digests of the outputs where the runner knows them already, so that nobody has to read the files again. */
       readonly digests?: readonly Digest[];
+      /** Names of files that the recipe says it read besides its inputs, relative to the root or absolute. */
+      readonly read?: readonly string[];
+      /** Those of `read` that were written after the recipe had started. */
+      readonly writtenMeanwhile?: readonly string[];
     }
   /** What is published already is still right (the server said "not modified"): nothing was staged. */
   | { readonly kind: "unchanged"; readonly facts: RunFacts };
@@ -79,17 +87,36 @@ export type Runners = { readonly [K in Recipe["kind"]]: () => Promise<Runner<Ext
 export interface Attempt {
   readonly id: string;
   readonly step: Step;
-  readonly recipe: Readonly<Record<string, string>>;
-  readonly inputs: Trace["inputs"];
+  readonly recipe: Parts;
+  /** As they were when the step was judged. */
+  readonly inputs: readonly NamedDigest[];
+  readonly because: readonly Because[];
   readonly startedAt: string;
   /** Built although fresh: a store must not answer `already`. */
   readonly forced: boolean;
+}
+
+/** A recipe that ended well, and what is to be recorded of it. */
+export interface Finished {
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+  /** Those of the attempt, but `unsettled` where one was touched while the recipe ran. */
+  readonly inputs: readonly NamedDigest[];
+  readonly discovered: readonly NamedDigest[];
+}
+
+export interface Published {
+  readonly trace: Trace;
+  /** Outputs that held what dmake had not made, and where that is now. */
+  readonly saved: readonly { readonly output: string; readonly path: string }[];
 }
 
 /** A kind of place where targets live, and where their records live with them. */
 export interface Store {
   /** What is there now, one fact a name, in order. Reads content only where nothing cheaper answers. */
   observe(names: readonly string[]): Promise<Result<readonly Fact[]>>;
+  /** What `observe` would answer as stamps, without reading any content. */
+  stamps(names: readonly string[]): Promise<Result<readonly (string | undefined)[]>>;
   /** The record of the last success of the steps, in order. */
   traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>>;
   /**
@@ -100,8 +127,10 @@ export interface Store {
     attempt: Attempt,
     signal?: AbortSignal,
   ): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>>;
-  /** Makes what is staged visible and records it, whole or not at all. Answers the record. */
-  publish(attempt: Attempt, stage: Stage, outcome: Outcome, durationMs: number): Promise<Result<Trace>>;
+  /** Makes what is staged visible and records it, whole or not at all. */
+  publish(attempt: Attempt, stage: Stage, finished: Finished): Promise<Result<Published>>;
+  /** Records what is there as if it had been made now, for somebody who vouches for it. */
+  adopt(attempt: Attempt): Promise<Result<Trace>>;
   /** Leaves nothing of a stage behind. */
   discard(attempt: Attempt, stage: Stage): Promise<void>;
   close(): Promise<void>;

@@ -1,10 +1,12 @@
 // The dry run: what would run, and what may, without running or writing anything. Knows nothing of recipes.
-import type { Emit, Summary } from "../core/event.js";
+import type { Summary } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
-import { certainReasons } from "../core/verdict.js";
+import type { Step } from "../core/rule.js";
+import { Schedule } from "../core/schedule.js";
+import { certainReasons, type Reason } from "../core/verdict.js";
 import { Facts, type Stores } from "./facts.js";
-import { gather, judgeStep } from "./judge.js";
+import { gather, type Judged, judgeStep } from "./judge.js";
 
 export interface PreviewOptions {
   readonly forced: boolean;
@@ -12,42 +14,79 @@ export interface PreviewOptions {
   readonly question: boolean;
 }
 
+/** Where a step stands as things are. */
+export type Standing =
+  | { readonly kind: "fresh" }
+  | { readonly kind: "would-run"; readonly reasons: readonly Reason[] }
+  /** Its inputs are not known yet: `dependsOn` would run, or may, and may make the same as before. */
+  | { readonly kind: "may-run"; readonly dependsOn: Step };
+
+export interface Previewed {
+  readonly step: Step;
+  readonly standing: Standing;
+  readonly judged: Judged;
+}
+
+interface PreviewWorld {
+  readonly stores: Stores;
+  readonly signal: AbortSignal;
+  /** Told of every step, inputs before users. */
+  readonly tell: (one: Previewed) => void;
+}
+
 /**
- * Judges the graph as it is now. A step below one that would run may run: its inputs are not known yet, and may
- * turn out the same.
+ * Judges the graph as it is now, by the same functions as a build. A step below one that would run may run: its inputs
+ * are not known yet, and may turn out the same.
  */
 export async function preview(
   graph: Graph,
   options: PreviewOptions,
-  world: { readonly stores: Stores; readonly emit: Emit; readonly signal: AbortSignal },
+  { stores, signal, tell }: PreviewWorld,
 ): Promise<Result<Summary>> {
   const started = performance.now();
-  const facts = new Facts(world.stores);
-  const gathered = await gather(graph.steps, facts);
-  if (!gathered.ok) return gathered;
-  const uncertain = new Set<string>();
-  const counts = { fresh: 0, wouldRun: 0, mayRun: 0 };
-  for (const step of graph.steps) {
-    if (world.signal.aborted || (options.question && counts.wouldRun > 0)) break;
-    const judged = judgeStep(step, facts, { forced: options.forced, nowMs: Date.now() });
-    if (!judged.ok) return judged;
-    const open = step.inputs.filter((name) => uncertain.has(name));
-    const dependsOn = open[0] === undefined ? undefined : graph.makers.get(open[0]);
-    const reasons = certainReasons(judged.value.verdict, new Set(open));
-    if (reasons.length > 0) {
-      counts.wouldRun += 1;
-      world.emit({ event: "would-run", step: step.id, reasons });
-    } else if (dependsOn) {
-      counts.mayRun += 1;
-      world.emit({ event: "may-run", step: step.id, dependsOn: dependsOn.id });
-    } else {
-      counts.fresh += 1;
-      world.emit({ event: "fresh", step: step.id });
-      continue;
+  const facts = new Facts(stores);
+  const schedule = new Schedule(graph);
+  const progress = { graph, schedule, joined: () => undefined };
+  const counts = { fresh: 0, "would-run": 0, "may-run": 0 };
+  // Names that would be made anew, or may be.
+  const uncertain = new Map<string, Step>();
+  const { forced, question } = options;
+  let together = await gather(graph.steps, facts);
+  for (let ready = schedule.takeReady(); ready.length > 0; ready = schedule.takeReady()) {
+    if (together.ok) together = await gather(ready, facts);
+    if (!together.ok) return together;
+    for (const step of ready) {
+      if (signal.aborted || (question && counts["would-run"] > 0)) break;
+      const judged = await judgeStep(step, facts, { forced, nowMs: Date.now(), progress });
+      if (!judged.ok) return judged;
+      if (judged.value === "waiting") continue;
+      const standing = standingOf(judged.value, uncertain, graph);
+      counts[standing.kind] += 1;
+      tell({ step, standing, judged: judged.value });
+      if (standing.kind !== "fresh") for (const output of step.outputs) uncertain.set(output, step);
+      schedule.move(step, "done");
     }
-    for (const output of step.outputs) uncertain.add(output);
   }
   const durationMs = Math.round(performance.now() - started);
   const none = { made: 0, failed: 0, blocked: 0, notStarted: 0 };
-  return ok({ ...none, ...counts, interrupted: world.signal.aborted, durationMs });
+  const { fresh, "would-run": wouldRun, "may-run": mayRun } = counts;
+  return ok({ ...none, fresh, wouldRun, mayRun, interrupted: signal.aborted, durationMs });
+}
+
+function standingOf(
+  { step, discovered, verdict }: Judged,
+  uncertain: ReadonlyMap<string, Step>,
+  graph: Graph,
+): Standing {
+  const names = [...step.inputs, ...step.uses, ...discovered.map(({ name }) => name)];
+  // A file in a directory that would be made anew is as uncertain as the directory.
+  const open = new Map<string, Step>();
+  for (const name of names) {
+    const maker = graph.makers.get(name);
+    if (maker?.outputs.some((output) => uncertain.has(output))) open.set(name, maker);
+  }
+  const reasons = certainReasons(verdict, new Set(open.keys()));
+  if (reasons.length > 0) return { kind: "would-run", reasons };
+  const [dependsOn] = open.values();
+  return dependsOn ? { kind: "may-run", dependsOn } : { kind: "fresh" };
 }

@@ -1,8 +1,9 @@
 // Checks that every name that no rule makes is there, before anything runs. Knows nothing of freshness.
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
-import type { Graph, RuleSet } from "../core/graph.js";
+import type { Graph } from "../core/graph.js";
 import { noRule } from "../core/no-rule.js";
 import type { Step } from "../core/rule.js";
+import type { RuleSet } from "../core/rule-set.js";
 import { Facts, type Stores } from "./facts.js";
 
 /** The first missing source as a failure with what could have been meant; `nearby` lists the files beside a name. */
@@ -13,7 +14,7 @@ export async function checkSources(
 ): Promise<Result<void>> {
   const facts = new Facts(world.stores);
   const seen = await facts.observe(graph.sources.keys());
-  if (!seen.ok) return fail(folderAsSource(graph, seen.error) ?? seen.error);
+  if (!seen.ok) return seen;
   for (const [name, user] of graph.sources)
     if (facts.of(name).kind === "absent")
       return fail(globAsSource(name, user) ?? noRule(rules, name, { user, nearby: world.nearby(name) }));
@@ -24,20 +25,9 @@ export async function checkSources(
 function globAsSource(name: string, user: Step | undefined): Failure | undefined {
   if (!name.includes("*")) return undefined;
   if (user) {
-    const problem = `globs as inputs are not supported yet, and there is no file \`${name}\``;
-    return { reason: "bad-rule", problem, at: user.rule.at, help: "list the files in `from`" };
+    const problem = `there is no file \`${name}\`: a text with a star is one name, and no glob`;
+    return { reason: "bad-rule", problem, at: user.rule.at, help: `glob("${name}")` };
   }
-  const message = `globs over targets are not supported yet, and there is no file \`${name}\``;
+  const message = `no target that can be listed fits \`${name}\``;
   return { reason: "usage", message, help: "name a goal, or use a list or range as `{1..12}`" };
-}
-
-function folderAsSource(graph: Graph, failure: Failure): Failure | undefined {
-  if (failure.reason !== "io" || failure.code !== "EISDIR") return undefined;
-  const user = graph.sources.get(failure.path);
-  if (user) {
-    const problem = `its input \`${failure.path}\` is a folder, and inputs are files`;
-    return { reason: "bad-rule", problem, at: user.rule.at, help: "list the files in `from`" };
-  }
-  const message = `\`${failure.path}\` is a folder, and targets are files and tables`;
-  return { reason: "usage", message, help: "name a file in it, or a goal" };
 }

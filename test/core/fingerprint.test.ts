@@ -3,28 +3,33 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ok } from "../../src/core/failure.js";
 import { digestOf, fingerprintOf, recipeParts } from "../../src/core/fingerprint.js";
-import type { DownloadRecipe, Recipe, Step } from "../../src/core/rule.js";
+import type { DownloadRecipe, Recipe, ShellRecipe, Step } from "../../src/core/rule.js";
+import { absent, type NamedDigest } from "../../src/core/trace.js";
 import { here, makes } from "../rig/recipes.js";
 import { must } from "../rig/world.js";
 
-const parts = (recipe: Recipe, names: Partial<Step> = {}) =>
-  must(
-    recipeParts({
-      id: "out",
-      rule: makes("out"),
-      binding: {},
-      inputs: ["in"],
-      after: [],
-      outputs: ["out"],
-      recipe,
-      ...names,
-    }),
-  );
+const stepOf = (recipe: Recipe, names: Partial<Step> = {}): Step => ({
+  id: "out",
+  rule: makes("out"),
+  binding: {},
+  inputs: ["in"],
+  uses: [],
+  after: [],
+  optional: new Set(),
+  outputs: ["out"],
+  directories: new Set(),
+  recipe,
+  ...names,
+});
+const parts = (recipe: Recipe, names: Partial<Step> = {}, seen: readonly NamedDigest[] = []) =>
+  must(recipeParts(stepOf(recipe, names), seen));
 const sh = (
   render: (paths: { inputs: readonly string[]; outputs: readonly string[] }) => string,
-): Recipe => ({
+): ShellRecipe => ({
   kind: "sh",
   render: (paths) => ok({ text: render(paths) }),
+  depfile: false,
+  parts: {},
 });
 const download: DownloadRecipe = {
   kind: "download",
@@ -82,17 +87,8 @@ test("a command is known by its text with the final names, not the temporary one
 
 test("a command that cannot be rendered is the failure of its function", () => {
   const failure = { reason: "datafile-threw", message: "no", at: here } as const;
-  const recipe: Recipe = { kind: "sh", render: () => ({ ok: false, error: failure }) };
-  const step: Step = {
-    id: "o",
-    rule: makes("o"),
-    binding: {},
-    inputs: [],
-    after: [],
-    outputs: ["o"],
-    recipe,
-  };
-  assert.deepEqual(recipeParts(step), { ok: false, error: failure });
+  const recipe: Recipe = { ...sh(() => ""), render: () => ({ ok: false, error: failure }) };
+  assert.deepEqual(recipeParts(stepOf(recipe), []), { ok: false, error: failure });
 });
 
 test("columns and options of text are parts one by one, so that a difference can be named", () => {
@@ -117,10 +113,31 @@ test("a load depends on its partition's column, a function on its source", () =>
   const load: Recipe = { kind: "load", columns: {}, csv: {}, partitionColumn: "month" };
   assert.deepEqual(parts(load), { kind: "table", partitionColumn: "month" });
   assert.deepEqual(parts({ ...load, partitionColumn: undefined }), { kind: "table" });
-  assert.deepEqual(parts({ kind: "script", source: "s", run: async () => {} }), {
-    kind: "script",
-    source: "s",
-  });
+  const script: Recipe = { kind: "script", parts: { function: "f" }, run: async () => {} };
+  assert.deepEqual(parts(script), { kind: "script", function: "f" });
+});
+
+test("a version stands for a command's text, and not for the variables that it is given", () => {
+  const command = (text: string): Recipe => ({ ...sh(() => text), version: "3", parts: { "env.MODE": "x" } });
+  assert.deepEqual(parts(command("a")), { kind: "sh", version: "3", "env.MODE": "x" });
+  assert.deepEqual(parts(command("a")), parts(command("b")));
+});
+
+test("an optional input that is not there is not given to a recipe, so not to its command either", () => {
+  const recipe = sh(({ inputs }) => `cat ${inputs.join(" ")}`);
+  const names = { inputs: ["a", "b"], optional: new Set(["b"]) };
+  const seen = (digest: string) => [
+    { name: "a", digest: "sha256:a" },
+    { name: "b", digest },
+  ];
+  assert.equal(parts(recipe, names, seen(absent)).command, "cat a");
+  assert.equal(parts(recipe, names, seen("sha256:b")).command, "cat a b");
+});
+
+test("an input that becomes code is another recipe, and so is a file that becomes a directory", () => {
+  const recipe = sh(() => "make");
+  assert.notDeepEqual(parts(recipe, { inputs: ["a"], uses: ["b"] }), parts(recipe, { inputs: ["a", "b"] }));
+  assert.notDeepEqual(parts(recipe, { directories: new Set(["out"]) }), parts(recipe));
 });
 
 const inputs = [

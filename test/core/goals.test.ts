@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { expandBraces, wantedNames } from "../../src/core/goals.js";
-import { ruleSet } from "../../src/core/graph.js";
 import type { Rule } from "../../src/core/rule.js";
+import { ruleSet } from "../../src/core/rule-set.js";
 import { makes } from "../rig/recipes.js";
-import { failureOf, must } from "../rig/world.js";
+import { failureOf, must, noSurroundings } from "../rig/world.js";
 
 const expanded = (word: string) => must(expandBraces(word));
 
@@ -91,6 +91,7 @@ const given = (rules: readonly Rule[], defaults: readonly string[] = []) => ({
   rules: must(ruleSet(rules)),
   goals: new Map(rules.flatMap((rule) => (rule.name ? [[rule.name, rule] as const] : []))),
   defaults,
+  globs: noSurroundings.globs,
 });
 
 test("a goal stands for all targets of its rule, in the order of its domains", () => {

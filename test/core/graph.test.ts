@@ -1,14 +1,15 @@
 // From rules and wanted names to steps in order: who makes what, and what contradicts what.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graphOf, ruleSet, targetsOf } from "../../src/core/graph.js";
+import { graphOf } from "../../src/core/graph.js";
 import { noRule } from "../../src/core/no-rule.js";
 import type { Recipe, Rule } from "../../src/core/rule.js";
+import { ruleSet, targetsOf } from "../../src/core/rule-set.js";
 import { copies, domains, here, makes, pattern } from "../rig/recipes.js";
-import { failureOf, must } from "../rig/world.js";
+import { failureOf, must, noSurroundings } from "../rig/world.js";
 
 const plan = (rules: readonly Rule[], ...wanted: string[]) =>
-  graphOf(must(ruleSet(rules)), wanted, () => undefined);
+  graphOf(must(ruleSet(rules)), wanted, noSurroundings);
 const order = (rules: readonly Rule[], ...wanted: string[]) =>
   must(plan(rules, ...wanted)).steps.map(({ id }) => id);
 const maker = (rules: readonly Rule[], name: string) => must(must(ruleSet(rules)).find(name))?.rule;
@@ -225,7 +226,10 @@ test("a selection stands for the picked values and all of the others, in order",
 test("a file that a recipe reads without its being declared is an input", () => {
   const rules = must(ruleSet([makes("a", { from: ["b"] })]));
   const source = (recipe: Recipe) => (recipe.kind === "script" ? "/data/source.csv" : undefined);
-  assert.deepEqual(must(graphOf(rules, ["a"], source)).steps[0]?.inputs, ["b", "/data/source.csv"]);
+  assert.deepEqual(must(graphOf(rules, ["a"], { ...noSurroundings, localSource: source })).steps[0]?.inputs, [
+    "b",
+    "/data/source.csv",
+  ]);
 });
 
 test("a function of the Datafile that fails while a rule is bound fails the plan", () => {

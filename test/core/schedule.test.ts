@@ -1,14 +1,15 @@
 // Which step may be judged, which may run, which never will: every transition of the schedule.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graphOf, ruleSet } from "../../src/core/graph.js";
+import { graphOf } from "../../src/core/graph.js";
 import type { Rule, Step } from "../../src/core/rule.js";
+import { ruleSet } from "../../src/core/rule-set.js";
 import { Schedule, type State } from "../../src/core/schedule.js";
 import { copies, makes } from "../rig/recipes.js";
-import { must } from "../rig/world.js";
+import { must, noSurroundings } from "../rig/world.js";
 
 function scheduled(rules: readonly Rule[], ...wanted: string[]) {
-  const graph = must(graphOf(must(ruleSet(rules)), wanted, () => undefined));
+  const graph = must(graphOf(must(ruleSet(rules)), wanted, noSurroundings));
   const schedule = new Schedule(graph);
   const step = (id: string): Step => graph.makers.get(id)!;
   const move = (id: string, ...states: State[]) =>
@@ -105,15 +106,17 @@ test("every other transition is a bug and throws", () => {
     ready: [],
     queued: ["queued"],
     running: ["queued", "running"],
+    suspended: ["queued", "running", "suspended"],
     done: ["done"],
     failed: ["failed"],
     blocked: [],
   };
   const allowed: Readonly<Record<State, readonly State[]>> = {
     wanted: ["ready", "blocked", "failed"],
-    ready: ["queued", "done", "failed"],
+    ready: ["wanted", "queued", "done", "failed"],
     queued: ["running"],
-    running: ["done", "failed"],
+    running: ["suspended", "done", "failed"],
+    suspended: ["running"],
     done: [],
     failed: [],
     blocked: [],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DownloadRecipe, Step } from "../../src/core/rule.js";
-import type { Trace } from "../../src/core/trace.js";
+import { absent, type NamedDigest, type Trace, unsettled } from "../../src/core/trace.js";
 import { certainReasons, type Evidence, judge } from "../../src/core/verdict.js";
 import { makes } from "../rig/recipes.js";
 
@@ -14,9 +14,12 @@ const step: Step = {
   rule: makes("out"),
   binding: {},
   inputs: ["a", "b"],
+  uses: [],
   after: [],
+  optional: new Set(),
   outputs: ["out", "log"],
-  recipe: { kind: "script", source: "1", run: async () => {} },
+  directories: new Set(),
+  recipe: { kind: "script", parts: { source: "1" }, run: async () => {} },
 };
 const trace: Trace = {
   recipe: { kind: "script", source: "1" },
@@ -39,6 +42,7 @@ const evidence: Evidence = {
   step,
   recipe: trace.recipe,
   inputs: trace.inputs,
+  discovered: [],
   outputs: [present("sha256:out"), present("sha256:log")],
   trace,
   forced: false,
@@ -93,21 +97,53 @@ test("inputs are compared by name: changed, added and removed", () => {
     { name: "b", digest: "sha256:b2" },
     { name: "c", digest: "sha256:c" },
   ];
-  assert.deepEqual(reasons({ step: { ...step, inputs: ["b", "c"] }, inputs }), [
-    { why: "input-changed", input: "b", recorded: "sha256:b", found: "sha256:b2" },
+  assert.deepEqual(reasons({ inputs }), [
     { why: "input-added", input: "c" },
     { why: "input-removed", input: "a" },
+    { why: "input-changed", input: "b", recorded: "sha256:b", found: "sha256:b2" },
   ]);
 });
 
 test("the same inputs in another order are another recipe", () => {
-  assert.deepEqual(reasons({ step: { ...step, inputs: ["b", "a"] } }), [
-    { why: "recipe-changed", part: "order of inputs", recorded: "a b", found: "b a" },
+  assert.deepEqual(reasons({ inputs: [...trace.inputs].reverse() }), [
+    { why: "inputs-reordered", recorded: ["a", "b"], found: ["b", "a"] },
   ]);
 });
 
-test("an input still to be made is no reason", () => {
-  assert.deepEqual(reasons({ inputs: trace.inputs.slice(0, 1) }), []);
+test("inputs that came or went do not hide that the others changed places", () => {
+  const [a, b] = trace.inputs;
+  const c = { name: "c", digest: "sha256:c" };
+  const whys = (inputs: readonly NamedDigest[]) => reasons({ inputs }).map(({ why }) => why);
+  assert.deepEqual(whys([c, a!, b!]), ["input-added"]);
+  assert.deepEqual(whys([b!, c, a!]), ["input-added", "inputs-reordered"]);
+});
+
+test("an optional input that comes or goes is a change of it", () => {
+  const optional = [trace.inputs[0]!, { name: "b", digest: absent }];
+  assert.deepEqual(reasons({ inputs: optional }), [
+    { why: "input-changed", input: "b", recorded: "sha256:b", found: absent },
+  ]);
+  const recorded = { ...trace, inputs: optional };
+  assert.deepEqual(reasons({ inputs: optional, trace: recorded }), []);
+  assert.deepEqual(reasons({ trace: recorded }), [
+    { why: "input-changed", input: "b", recorded: absent, found: "sha256:b" },
+  ]);
+});
+
+test("an input that was touched while the recipe ran is like no content at all", () => {
+  const recorded = { ...trace, inputs: [trace.inputs[0]!, { name: "b", digest: unsettled }] };
+  assert.deepEqual(reasons({ trace: recorded }), [
+    { why: "input-changed", input: "b", recorded: unsettled, found: "sha256:b" },
+  ]);
+});
+
+test("what a recipe had discovered counts like an input: changed, and gone", () => {
+  const recorded = { ...trace, discovered: [{ name: "d", digest: "sha256:d" }] };
+  assert.deepEqual(reasons({ trace: recorded, discovered: recorded.discovered }), []);
+  for (const found of ["sha256:d2", absent])
+    assert.deepEqual(reasons({ trace: recorded, discovered: [{ name: "d", digest: found }] }), [
+      { why: "input-changed", input: "d", recorded: "sha256:d", found },
+    ]);
 });
 
 test("all reasons are collected, in the order in which a person would check them", () => {
@@ -119,13 +155,15 @@ test("all reasons are collected, in the order in which a person would check them
       { name: "a", digest: "sha256:a2" },
       { name: "b", digest: "sha256:b" },
     ],
+    discovered: [{ name: "d", digest: absent }],
+    trace: { ...trace, discovered: [{ name: "d", digest: "sha256:d" }] },
     step: { ...step, recipe: { ...download, maxAgeMs: 1 } },
     nowMs: checkedMs + 1,
   });
-  assert.deepEqual(
-    all.map(({ why }) => why),
-    ["forced", "output-missing", "output-edited", "recipe-changed", "input-changed", "expired"],
-  );
+  const [forced, missing, edited, recipe, changed, discovered, expired] = all.map(({ why }) => why);
+  assert.deepEqual([forced, missing, edited], ["forced", "output-missing", "output-edited"]);
+  assert.deepEqual([recipe, changed, discovered], ["recipe-changed", "input-changed", "input-changed"]);
+  assert.deepEqual([expired, all.length], ["expired", 7]);
 });
 
 test("a declared age runs out at its end, and also when the clock stands before the record", () => {

@@ -202,7 +202,7 @@ test("inputs in another order are another recipe, for it is given them by positi
   const world = await given({ a: "1", b: "2", rules: [makes("out", { from: ["a", "b"] })] });
   await world.build("out");
   world.declare([makes("out", { from: ["b", "a"] })]);
-  assert.deepEqual((await world.build("out")).because, { out: ["recipe-changed"] });
+  assert.deepEqual((await world.build("out")).because, { out: ["inputs-reordered"] });
   assert.equal(world.read("out"), "2\n1");
   assert.deepEqual((await world.build("out")).ran, []);
 });

@@ -3,15 +3,18 @@ import type { Failure } from "../../src/core/failure.js";
 import { fail, ok, type Result } from "../../src/core/failure.js";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { Step } from "../../src/core/rule.js";
-import type { Fact, Trace } from "../../src/core/trace.js";
-import type { Attempt, Outcome, Stage, Store, TableWriter } from "../../src/engine/ports.js";
+import type { Digest, Fact, Trace } from "../../src/core/trace.js";
+import type { Attempt, Finished, Published, Stage, Store, TableWriter } from "../../src/engine/ports.js";
 
 /** Lives for one test. What it was asked is counted, so that a test can say "one question for all partitions". */
 export class MemoryStore implements Store {
+  /** Name → content. What lies in a directory has its path as its name. */
   readonly content = new Map<string, string>();
   readonly records = new Map<string, Trace>();
   /** What recipes have written and nobody has published yet. */
   readonly staged = new Map<string, string>();
+  /** Bytes that were there, were not made by a recipe, and had to make room. */
+  readonly saved: { readonly name: string; readonly text: string }[] = [];
   /** The names of each question, one list a call. */
   readonly observed: (readonly string[])[] = [];
   readonly recalled: (readonly string[])[] = [];
@@ -21,10 +24,25 @@ export class MemoryStore implements Store {
   unreachable: Failure | undefined;
   /** Set: another process has just made what an attempt was to make. */
   already: ((attempt: Attempt) => Trace | undefined) | undefined;
+  /** How often anything was recorded or published. */
+  writes = 0;
   readonly #kind: Stage["kind"];
+  readonly #times = new Map<string, number>();
+  #now = 0;
 
   constructor(kind: Stage["kind"]) {
     this.#kind = kind;
+  }
+
+  /** Writes, and so moves the time of the name, also where the content is the same. */
+  put(name: string, text: string): void {
+    this.content.set(name, text);
+    this.#now += 1;
+    this.#times.set(name, this.#now);
+  }
+
+  remove(name: string): void {
+    for (const one of this.#inside(name)) this.content.delete(one);
   }
 
   async observe(names: readonly string[]): Promise<Result<readonly Fact[]>> {
@@ -33,10 +51,16 @@ export class MemoryStore implements Store {
     if (failure) return fail(failure);
     return ok(
       names.map((name): Fact => {
-        const text = this.content.get(name);
-        return text === undefined ? { kind: "absent" } : { kind: "present", digest: digestOf(text) };
+        const digest = this.#digest(name);
+        return digest === undefined
+          ? { kind: "absent" }
+          : { kind: "present", digest, stamp: this.#stamp(name) ?? "" };
       }),
     );
+  }
+
+  async stamps(names: readonly string[]): Promise<Result<readonly (string | undefined)[]>> {
+    return ok(names.map((name) => this.#stamp(name)));
   }
 
   async traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>> {
@@ -48,44 +72,107 @@ export class MemoryStore implements Store {
     const trace = attempt.forced ? undefined : this.already?.(attempt);
     if (trace) return ok({ kind: "already", trace });
     if (this.#kind === "table") return ok({ kind: "table", writer: this.#writer(attempt) });
-    return ok({ kind: "files", paths: attempt.step.outputs.map((name) => stagedName(name, attempt)) });
+    const paths = attempt.step.outputs.map((name) => stagedName(name, attempt));
+    return ok({ kind: "files", paths, depfile: `${stagedName(attempt.step.id, attempt)}.d` });
   }
 
-  async publish(
-    attempt: Attempt,
-    _stage: Stage,
-    outcome: Outcome,
-    durationMs: number,
-  ): Promise<Result<Trace>> {
-    const { outputs, id } = attempt.step;
-    if (outcome.kind === "made") {
-      const made = outputs.map((output) => this.staged.get(stagedName(output, attempt)));
-      const missing = outputs.find((_, i) => made[i] === undefined);
+  async publish(attempt: Attempt, _stage: Stage, finished: Finished): Promise<Result<Published>> {
+    const { step } = attempt;
+    const saved: { output: string; path: string }[] = [];
+    if (finished.outcome.kind === "made") {
+      const missing = step.outputs.find((output) => this.#written(output, attempt).length === 0);
       if (missing !== undefined) return fail({ reason: "output-missing", output: missing });
-      outputs.forEach((output, i) => {
-        this.content.set(output, made[i]!);
-        this.staged.delete(stagedName(output, attempt));
-      });
+      for (const output of step.outputs) {
+        const foreign = this.#isForeign(output) ? this.content.get(output) : undefined;
+        this.remove(output);
+        for (const path of this.#written(output, attempt)) {
+          this.put(output + path.slice(stagedName(output, attempt).length), this.staged.get(path) ?? "");
+          this.staged.delete(path);
+        }
+        if (foreign === undefined || foreign === this.content.get(output)) continue;
+        this.saved.push({ name: output, text: foreign });
+        saved.push({ output, path: `saved/${output}` });
+      }
     }
-    const trace: Trace = {
-      recipe: attempt.recipe,
-      inputs: attempt.inputs,
-      outputs: outputs.map((name) => ({ name, digest: digestOf(this.content.get(name) ?? "") })),
-      attempt: attempt.id,
-      startedAt: attempt.startedAt,
-      checkedAt: attempt.startedAt,
+    const { inputs, discovered, outcome, durationMs } = finished;
+    const trace = this.#record(attempt, {
+      inputs,
+      ...(discovered.length > 0 && { discovered }),
       durationMs,
       facts: outcome.facts,
-    };
-    this.records.set(id, trace);
-    return ok(trace);
+    });
+    return ok({ trace, saved });
+  }
+
+  async adopt(attempt: Attempt): Promise<Result<Trace>> {
+    const missing = attempt.step.outputs.find((output) => this.#digest(output) === undefined);
+    if (missing !== undefined) return fail({ reason: "output-missing", output: missing });
+    const discovered = this.records.get(attempt.step.id)?.discovered;
+    return ok(
+      this.#record(attempt, {
+        inputs: attempt.inputs,
+        ...(discovered && { discovered }),
+        durationMs: 0,
+        facts: {},
+      }),
+    );
   }
 
   async discard(attempt: Attempt): Promise<void> {
-    for (const output of attempt.step.outputs) this.staged.delete(stagedName(output, attempt));
+    for (const output of attempt.step.outputs)
+      for (const path of this.#written(output, attempt)) this.staged.delete(path);
   }
 
   async close(): Promise<void> {}
+
+  #record(attempt: Attempt, rest: Pick<Trace, "inputs" | "discovered" | "durationMs" | "facts">): Trace {
+    const { id, step, recipe, because, startedAt } = attempt;
+    const outputs = step.outputs.map((name) => ({ name, digest: this.#digest(name) ?? "" }));
+    const trace: Trace = {
+      ...rest,
+      recipe,
+      outputs,
+      because,
+      attempt: id,
+      startedAt,
+      checkedAt: startedAt,
+    };
+    this.records.set(step.id, trace);
+    this.writes += 1;
+    return trace;
+  }
+
+  #written(output: string, attempt: Attempt): readonly string[] {
+    const path = stagedName(output, attempt);
+    return [...this.staged.keys()].filter((one) => one === path || one.startsWith(`${path}/`));
+  }
+
+  /** The names that are this one or lie in it, if it is a directory. */
+  #inside(name: string): readonly string[] {
+    if (this.content.has(name)) return [name];
+    return [...this.content.keys()].filter((one) => one.startsWith(`${name}/`)).sort();
+  }
+
+  #digest(name: string): Digest | undefined {
+    const text = this.content.get(name);
+    if (text !== undefined) return digestOf(text);
+    const inside = this.#inside(name);
+    return inside.length === 0
+      ? undefined
+      : digestOf(JSON.stringify(inside.map((one) => [one.slice(name.length), this.content.get(one)])));
+  }
+
+  #stamp(name: string): string | undefined {
+    if (this.#kind === "table") return undefined;
+    const inside = this.#inside(name);
+    return inside.length === 0 ? undefined : inside.map((one) => this.#times.get(one)).join(" ");
+  }
+
+  #isForeign(output: string): boolean {
+    const digest = this.#digest(output);
+    const made = [...this.records.values()].flatMap(({ outputs }) => outputs);
+    return digest !== undefined && !made.some((one) => one.name === output && one.digest === digest);
+  }
 
   #writer(attempt: Attempt): TableWriter {
     return {

@@ -37,10 +37,13 @@ export const domains = (values: Readonly<Record<string, readonly string[]>>): Re
   Object.fromEntries(Object.entries(values).map(([name, list]) => [name, { values: list }]));
 
 export interface RuleOptions {
-  /** Names, or other rules. */
-  readonly from?: readonly (string | Rule)[];
-  readonly after?: readonly (string | Rule)[];
+  /** Names, other rules, or inputs as they are declared. */
+  readonly from?: readonly (string | Rule | InputSpec)[];
+  readonly uses?: readonly (string | Rule | InputSpec)[];
+  readonly after?: readonly (string | Rule | InputSpec)[];
   readonly where?: Readonly<Record<string, readonly string[]>>;
+  /** Wildcard → the target whose content lists its values, which is not read yet. */
+  readonly pending?: Readonly<Record<string, string>>;
   readonly name?: string;
   /** Line of the Datafile. */
   readonly line?: number;
@@ -49,24 +52,37 @@ export interface RuleOptions {
   readonly work?: Work;
 }
 
-const spec = (input: string | Rule): InputSpec =>
-  typeof input === "string" ? { kind: "pattern", pattern: pattern(input) } : { kind: "rule", rule: input };
+const spec = (input: string | Rule | InputSpec): InputSpec => {
+  if (typeof input === "string") return { kind: "pattern", pattern: pattern(input) };
+  return "kind" in input ? input : { kind: "rule", rule: input };
+};
+
+export const glob = (text: string): InputSpec => ({ kind: "glob", pattern: pattern(text) });
+
+export const maybe = (input: string | Rule | InputSpec): InputSpec => ({ ...spec(input), optional: true });
 
 /** A rule that joins its inputs into each output, unless it is given other work. */
 export function makes(outputs: string | readonly string[], options: RuleOptions = {}): Rule {
-  const { from = [], after = [], where = {}, name, line = 1, version = "1", work = joins } = options;
+  const { from = [], uses = [], after = [], where = {}, pending = {} } = options;
+  const { name, line = 1, version = "1", work = joins } = options;
   const patterns = [outputs].flat().map((output) => pattern(output));
   return {
     name,
     at: { ...here, line },
     outputs: patterns,
     inputs: from.map(spec),
+    uses: uses.map(spec),
     after: after.map(spec),
-    domains: domains(where),
+    domains: {
+      ...domains(where),
+      ...Object.fromEntries(
+        Object.entries(pending).map(([name, target]) => [name, { values: [], pending: target }]),
+      ),
+    },
     bind: () => {
       const recipe: Recipe = isTableName(patterns[0]?.text ?? "")
         ? { kind: "load", columns: { version }, csv: {}, partitionColumn: undefined }
-        : { kind: "script", source: version, run: async () => {} };
+        : { kind: "script", parts: { version }, run: async () => {} };
       scripts.set(recipe, work);
       return ok(recipe);
     },
@@ -81,6 +97,18 @@ export const made = ok({ kind: "made", facts: {} } satisfies Outcome);
 /** Writes what the inputs hold, one after the other. */
 export const joins: Work = async (job, desk) => {
   await put(job, desk, () => job.step.inputs.map(desk.read).join("\n"));
+  return made;
+};
+
+/** As `joins`, with what it asks for while it runs: the names that its first input lists. */
+export const needsWhatIsListed: Work = async (job, desk) => {
+  const names = desk
+    .read(job.step.inputs[0] ?? "")
+    .split(" ")
+    .filter(Boolean);
+  const made1 = await job.need(names);
+  if (!made1.ok) return made1;
+  await put(job, desk, () => names.map(desk.read).join("\n"));
   return made;
 };
 

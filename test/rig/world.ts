@@ -1,14 +1,18 @@
 // A whole project in memory: files, tables, rules with scripted recipes, and the real engine over them. Knows nothing of real disks or databases.
 import assert from "node:assert/strict";
-import type { BuildEvent, Summary } from "../../src/core/event.js";
+import micromatch from "micromatch";
+import type { BuildEvent, Summary, Warning } from "../../src/core/event.js";
 import { type Failure, fail, type Result } from "../../src/core/failure.js";
-import { type Graph, graphOf, type RuleSet, ruleSet } from "../../src/core/graph.js";
-import type { Recipe, Rule } from "../../src/core/rule.js";
+import { type Graph, graphOf } from "../../src/core/graph.js";
+import type { Globs } from "../../src/core/inputs.js";
+import type { Recipe, Rule, Step } from "../../src/core/rule.js";
+import { type RuleSet, ruleSet } from "../../src/core/rule-set.js";
 import { isTableName } from "../../src/core/target.js";
 import type { Reason } from "../../src/core/verdict.js";
+import { adopt } from "../../src/engine/adopt.js";
 import { type BuildOptions, build } from "../../src/engine/build.js";
 import type { Job, Runners } from "../../src/engine/ports.js";
-import { preview } from "../../src/engine/preview.js";
+import { type Previewed, preview } from "../../src/engine/preview.js";
 import { checkSources } from "../../src/engine/sources.js";
 import { MemoryStore } from "./memory-store.js";
 import { type Desk, workOf } from "./recipes.js";
@@ -26,6 +30,7 @@ export interface Report {
   readonly blocked: Readonly<Record<string, string>>;
   /** Step → why it ran or would run. */
   readonly because: Readonly<Record<string, readonly Reason["why"][]>>;
+  readonly warnings: readonly Warning["warning"][];
 }
 
 type Options = Partial<BuildOptions> & { readonly signal?: AbortSignal };
@@ -56,11 +61,16 @@ export class World {
   }
 
   edit(name: string, text: string): void {
-    this.#storeOf(name).content.set(name, text);
+    this.#storeOf(name).put(name, text);
+  }
+
+  /** New time, same bytes. */
+  touch(name: string): void {
+    this.edit(name, this.read(name) ?? "");
   }
 
   remove(name: string): void {
-    this.#storeOf(name).content.delete(name);
+    this.#storeOf(name).remove(name);
   }
 
   read(name: string): string | undefined {
@@ -70,8 +80,8 @@ export class World {
   /** What is recorded of every step, without what differs from run to run. */
   records(): unknown {
     const records = [...this.files.records, ...this.tables.records].map(([step, trace]) => {
-      const { recipe, inputs, outputs, facts } = trace;
-      return [step, { recipe, inputs, outputs, facts }] as const;
+      const { recipe, inputs, discovered, outputs, facts } = trace;
+      return [step, { recipe, inputs, discovered, outputs, facts }] as const;
     });
     return Object.fromEntries(records.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
@@ -85,7 +95,8 @@ export class World {
 
   /** From names to a graph whose sources are all there. */
   async plan(wanted: string | readonly string[]): Promise<Result<Graph>> {
-    const graph = graphOf(this.#rules, [wanted].flat(), () => undefined);
+    const surroundings = { globs: globsOver(this.files.content), localSource: () => undefined };
+    const graph = graphOf(this.#rules, [wanted].flat(), surroundings);
     if (!graph.ok) return graph;
     const world = { stores: this.#stores, nearby: () => this.files.content.keys() };
     const there = await checkSources(graph.value, this.#rules, world);
@@ -111,11 +122,27 @@ export class World {
     const graph = await this.plan(wanted);
     assert(graph.ok, JSON.stringify(graph));
     const events: BuildEvent[] = [];
-    const emit = (event: BuildEvent) => events.push(event);
+    const tell = ({ step, standing }: Previewed) => {
+      switch (standing.kind) {
+        case "fresh":
+          return events.push({ event: "fresh", step: step.id });
+        case "would-run":
+          return events.push({ event: "would-run", step: step.id, reasons: standing.reasons });
+        case "may-run":
+          return events.push({ event: "may-run", step: step.id, dependsOn: standing.dependsOn.id });
+      }
+    };
     const { signal } = new AbortController();
-    const summary = await preview(graph.value, { forced, question }, { stores: this.#stores, emit, signal });
+    const summary = await preview(graph.value, { forced, question }, { stores: this.#stores, tell, signal });
     assert(summary.ok, JSON.stringify(summary));
     return reportOf(events, summary.value);
+  }
+
+  /** What `dmake adopt` does. */
+  async adopt(...wanted: string[]): Promise<Result<readonly Step[]>> {
+    const graph = await this.plan(wanted);
+    assert(graph.ok, JSON.stringify(graph));
+    return adopt(graph.value, wanted, { stores: this.#stores, signal: new AbortController().signal });
   }
 
   get #stores() {
@@ -141,6 +168,14 @@ export class World {
   }
 }
 
+/** Globs over the names of a map, by the library that real ones are matched with. */
+export const globsOver = (content: ReadonlyMap<string, string>): Globs => ({
+  files: (glob) => micromatch([...content.keys()], glob).sort(),
+  among: (glob, names) => micromatch([...names], glob),
+});
+
+export const noSurroundings = { globs: globsOver(new Map()), localSource: () => undefined };
+
 function checked(rules: readonly Rule[]): RuleSet {
   const set = ruleSet(rules);
   assert(set.ok, JSON.stringify(set));
@@ -159,6 +194,7 @@ function reportOf(events: readonly BuildEvent[], summary: Summary): Report {
     fresh: of(events, "fresh").map(({ step }) => step),
     failed: Object.fromEntries(of(events, "failed").map(({ step, failure }) => [step, failure.reason])),
     blocked: Object.fromEntries(of(events, "blocked").map(({ step, by }) => [step, by])),
+    warnings: of(events, "warning").map(({ warning }) => warning),
     because: Object.fromEntries(reasoned.map(({ step, reasons }) => [step, reasons.map(({ why }) => why)])),
   };
 }

@@ -1,0 +1,102 @@
+// From declared inputs to names: wildcards filled in, selections listed, globs looked up. Knows nothing of who makes a name.
+import { type Failure, fail, ok, type Result } from "./failure.js";
+import { bindings, fill } from "./pattern.js";
+import type { Binding, InputSpec, Rule } from "./rule.js";
+import { pendingOf } from "./rule-set.js";
+
+/** Finds names by globs in the syntax of fast-glob. */
+export interface Globs {
+  /** The files that are there and fit, sorted; dmake's own are never among them. */
+  readonly files: (glob: string) => readonly string[];
+  /** Those of some names that fit, in their order. */
+  readonly among: (glob: string, names: readonly string[]) => readonly string[];
+}
+
+export interface Expanding {
+  readonly binding: Binding;
+  readonly globs: Globs;
+  /** All targets that can be listed. */
+  readonly declared: () => readonly string[];
+}
+
+export interface Expanded {
+  /** Each once, in order. */
+  readonly names: readonly string[];
+  /** Those that need not be there. */
+  readonly optional: ReadonlySet<string>;
+}
+
+/** The names that some declared inputs of a rule stand for. `own` are the outputs of the taker, which no glob gives it. */
+export function expandInputs(
+  specs: readonly InputSpec[],
+  expanding: Expanding,
+  taker: { readonly rule: Rule; readonly outputs: readonly string[] },
+): Result<Expanded> {
+  const names = new Set<string>();
+  const optional = new Set<string>();
+  const required = new Set<string>();
+  for (const spec of specs) {
+    const found = expandInput(spec, expanding);
+    if (!found.ok) return found;
+    const given =
+      spec.kind === "glob" ? found.value.filter((name) => !taker.outputs.includes(name)) : found.value;
+    if (spec.kind === "glob" && given.length === 0 && !spec.optional)
+      return fail(emptyGlob(globOf(spec, expanding.binding), taker));
+    for (const name of given) {
+      names.add(name);
+      // What a glob has found may be gone when it is looked at: that is for whoever looks.
+      (spec.optional ? optional : required).add(name);
+    }
+  }
+  for (const name of required) optional.delete(name);
+  return ok({ names: [...names], optional });
+}
+
+const emptyGlob = (
+  glob: string,
+  { rule, outputs }: { readonly rule: Rule; readonly outputs: readonly string[] },
+): Failure => ({ reason: "glob-empty", glob, neededBy: outputs[0] ?? "", at: rule.at });
+
+/** The names that one declared input stands for. */
+export function expandInput(spec: InputSpec, expanding: Expanding): Result<readonly string[]> {
+  const { binding, globs, declared } = expanding;
+  switch (spec.kind) {
+    case "pattern":
+      return ok([fill(spec.pattern, binding)]);
+    case "glob": {
+      const glob = globOf(spec, binding);
+      const found = new Set([...globs.files(glob), ...globs.among(glob, declared())]);
+      return ok([...found].sort());
+    }
+    case "rule":
+      return ok(spec.rule.outputs.map((pattern) => fill(pattern, binding)));
+    case "selection":
+      return selected(spec, binding);
+  }
+}
+
+/** A value stands for itself in a glob, whatever it contains. */
+const globOf = ({ pattern }: Extract<InputSpec, { kind: "glob" }>, binding: Binding): string =>
+  fill(
+    pattern,
+    Object.fromEntries(
+      Object.entries(binding).map(([name, value]) => [name, value.replace(/[\\*?[\]{}()!+@|]/g, "\\$&")]),
+    ),
+  );
+
+function selected(
+  { rule, picks }: Extract<InputSpec, { kind: "selection" }>,
+  binding: Binding,
+): Result<readonly string[]> {
+  const wildcards = rule.outputs[0]?.wildcards ?? [];
+  const pending = pendingOf(
+    rule,
+    wildcards.filter((name) => !Object.hasOwn(picks, name)),
+  );
+  if (pending) return fail(pending);
+  const narrowed = { ...rule.domains };
+  for (const [name, patterns] of Object.entries(picks))
+    narrowed[name] = { values: patterns.map((pattern) => fill(pattern, binding)) };
+  const all = [...bindings(wildcards, narrowed)];
+  return ok(all.flatMap((values) => rule.outputs.map((pattern) => fill(pattern, values))));
+}
