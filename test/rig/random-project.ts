@@ -11,6 +11,8 @@ interface Memory {
   readonly version: number;
   /** Names with contents, in order: declared, and what it asked for. */
   readonly declared: readonly (readonly [string, string])[];
+  /** How many of the declared ones the recipe was given; it only uses the others. */
+  readonly given: number;
   readonly asked: readonly (readonly [string, string])[];
   readonly made: string;
 }
@@ -129,11 +131,12 @@ export class RandomProject {
   hadToRun({ memory, made }: ReturnType<RandomProject["remembered"]>): readonly string[] {
     return this.#steps().flatMap(({ id, node, inputs }) => {
       const before = memory.get(id);
-      const now = JSON.stringify(inputs.map((name) => [name, this.#read(name)]));
+      const now = JSON.stringify(inputs.names.map((name) => [name, this.#read(name)]));
       const same =
         before !== undefined &&
         made.get(id) === before.made &&
         node.version === before.version &&
+        inputs.given === before.given &&
         now === JSON.stringify(before.declared) &&
         before.asked.every(([name, text]) => this.#read(name) === text);
       return same ? [] : [id];
@@ -150,19 +153,17 @@ export class RandomProject {
     });
   }
 
-  #inputsOf(node: Node, i: number, x: string): readonly string[] {
+  /** All that a step reads, in order, and how many of these are given to its recipe. */
+  #inputsOf(node: Node, i: number, x: string): { readonly names: readonly string[]; readonly given: number } {
     const globbed = loose.filter((name) => name.startsWith("g") && this.world.read(name) !== undefined);
-    const from = node.from.map((pick) => nameOf(pick, i, this.#nodes));
-    const uses = node.uses.map((pick) => nameOf(pick, i, this.#nodes)).filter((name) => !from.includes(name));
-    return [
-      ...new Set([
-        ...from,
-        ...(x ? [`s${x}`] : []),
-        ...(node.optional ? ["o1"] : []),
-        ...(node.glob ? globbed : []),
-        ...uses,
-      ]),
-    ];
+    const named = (list: readonly number[]) => list.map((pick) => nameOf(pick, i, this.#nodes));
+    const given = new Set([
+      ...named(node.from),
+      ...(x ? [`s${x}`] : []),
+      ...(node.optional ? ["o1"] : []),
+      ...(node.glob ? globbed : []),
+    ]);
+    return { names: [...new Set([...given, ...named(node.uses)])], given: given.size };
   }
 
   #rules(): Rule[] {
@@ -210,6 +211,7 @@ export class RandomProject {
       this.#remember(job, {
         version: node.version,
         declared,
+        given: step.inputs.length,
         asked: extra.filter(([name]) => !known.has(name)),
       });
       return made;
