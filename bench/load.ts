@@ -139,6 +139,7 @@ async function loadByDmake(tables: Store, file: string, id: string): Promise<voi
     id: `bench-${id}`,
     step,
     ...recorded,
+    because: [],
     startedAt: new Date().toISOString(),
     forced: true,
   };
@@ -153,9 +154,11 @@ async function loadByDmake(tables: Store, file: string, id: string): Promise<voi
     signal: new AbortController().signal,
     log: () => undefined,
     progress: () => undefined,
+    need: async () => ok(undefined),
   });
   assert(outcome.ok, JSON.stringify(outcome));
-  const published = await tables.publish(attempt, stage.value, outcome.value, 0);
+  const finished = { outcome: outcome.value, durationMs: 0, inputs: attempt.inputs, discovered: [] };
+  const published = await tables.publish(attempt, stage.value, finished);
   assert(published.ok, JSON.stringify(published));
 }
 
@@ -172,7 +175,9 @@ function stepOf(recipe: LoadRecipe, file: string): Step {
     domains: {},
     bind: () => ok(recipe),
   };
-  return { id: dmakeTarget, rule, binding: {}, inputs: [file], after: [], outputs: [dmakeTarget], recipe };
+  const names = { inputs: [file], uses: [], after: [], optional: new Set<string>() };
+  const made = { outputs: [dmakeTarget], directories: new Set<string>() };
+  return { id: dmakeTarget, rule, binding: {}, ...names, ...made, recipe };
 }
 
 /** Both tables must hold the same rows: their number, and a sum of hashes of whole rows, which does not ask for an order. */

@@ -208,14 +208,15 @@ function instantiate(
   if (!after.ok) return after;
   const source = surroundings.localSource(recipe.value);
   const names = source === undefined ? inputs.value.names : [...new Set([...inputs.value.names, source])];
+  const used = uses.value.names.filter((name) => !names.includes(name));
   return ok({
     id: outputs[0] ?? "",
     rule,
     binding,
     inputs: names,
-    uses: uses.value.names.filter((name) => !names.includes(name)),
+    uses: used,
     after: after.value.names,
-    optional: new Set([...inputs.value.optional, ...uses.value.optional]),
+    optional: new Set([...inputs.value.optional, ...used.filter((name) => uses.value.optional.has(name))]),
     outputs,
     directories: new Set(outputs.filter((_, i) => rule.outputs[i]?.directory)),
     recipe: recipe.value,

@@ -77,11 +77,12 @@ export function expandInput(spec: InputSpec, expanding: Expanding): Result<reado
 
 /** A value stands for itself in a glob, whatever it contains. */
 const globOf = ({ pattern }: Extract<InputSpec, { kind: "glob" }>, binding: Binding): string =>
-  fill(
-    pattern,
-    Object.fromEntries(
-      Object.entries(binding).map(([name, value]) => [name, value.replace(/[\\*?[\]{}()!+@|]/g, "\\$&")]),
-    ),
+  fill(pattern, Object.fromEntries(Object.entries(binding).map(([name, value]) => [name, literally(value)])));
+
+/** fast-glob takes a backslash off a folder's name before only some characters; around the others it needs brackets. */
+const literally = (value: string): string =>
+  value.replace(/[*?[\]{}()!|]|([+@"\\])/g, (found, other) =>
+    other === undefined ? `\\${found}` : other === "\\" ? "[\\\\]" : `[${other}]`,
   );
 
 function selected(

@@ -40,6 +40,8 @@ test("a name that is optional for one and not for another has to be there for th
 test("what is an input already is not used besides", () => {
   const step = must(plan([makes("out", { from: ["a"], uses: ["a", "b"] })], "out")).makers.get("out");
   assert.deepEqual([step?.inputs, step?.uses], [["a"], ["b"]]);
+  const loose = must(plan([makes("out", { from: ["a"], uses: [maybe("a"), maybe("b")] })], "out")).steps[0];
+  assert.deepEqual([...(loose?.optional ?? [])], ["b"], "an input stays one that has to be there");
 });
 
 test("a target with a slash at its end is a directory, by its name without", () => {
