@@ -1,69 +1,62 @@
 // What a Datafile imports: the functions that declare rules, domains and parameters. Knows nothing of running them.
-import type { Place } from "./core/failure.js";
-import { digestOf } from "./core/fingerprint.js";
 import type { Binding, ColumnTypes, Command, Compression, CsvOptions } from "./core/rule.js";
 import { checkCall } from "./datafile/call.js";
-import { declare, guard, onlyFiles, textOf, unboundIn } from "./datafile/declare.js";
+import { scriptRule, shellRule } from "./datafile/code-rule.js";
+import { declare, onlySingleFiles, textOf, unboundIn } from "./datafile/declare.js";
 import { duration, monthsBetween } from "./datafile/domain.js";
 import { plainFileUrl } from "./datafile/file-url.js";
+import { globInput, optionalInput } from "./datafile/input.js";
+import { listedValues } from "./datafile/manifest.js";
+import type {
+  CommandOptions,
+  DownloadOptions,
+  Duration,
+  ParquetOptions,
+  RecipeContext,
+  ScriptGiven,
+  ScriptOptions,
+  ShellGiven,
+  TableOptions,
+} from "./datafile/options.js";
 import { DeclarationError, session } from "./datafile/session.js";
-import { type Dollar, dollar, isCommand, quotePath } from "./datafile/shell.js";
+import type { Dollar } from "./datafile/shell.js";
 import { tableRule } from "./datafile/table-rule.js";
-import type { Bound, CheckInput, Input, RuleHandle, Selection, Values, Wild } from "./datafile/wild.js";
-
-export type {
-  ColumnTypes,
-  Command,
-  Compression,
-  CsvOptions,
-  Dollar,
+import type {
+  Bound,
+  CheckInput,
+  Glob,
   Input,
+  InputWild,
+  Optional,
   RuleHandle,
   Selection,
   Values,
   Wild,
+} from "./datafile/wild.js";
+
+export type {
+  ColumnTypes,
+  Command,
+  CommandOptions,
+  Compression,
+  CsvOptions,
+  Dollar,
+  DownloadOptions,
+  Duration,
+  Glob,
+  Input,
+  Optional,
+  ParquetOptions,
+  RecipeContext,
+  RuleHandle,
+  ScriptGiven,
+  ScriptOptions,
+  Selection,
+  ShellGiven,
+  TableOptions,
+  Values,
+  Wild,
 };
-
-/** The values that wildcards may have, by wildcard. Makes a rule finite, so that its name is a goal. */
-type Where<W extends string> = [W] extends [never]
-  ? { readonly [name: string]: never }
-  : { readonly [Name in W]?: readonly string[] };
-
-interface Common<W extends string, A> {
-  /**
-   * Wildcard → the values it may have, in order. Left out, a wildcard takes them from the rules in `from`; with none
-   * there either, the rule still builds when asked for by name, but is listed nowhere and in no goal.
-   */
-  readonly where?: Where<W>;
-  /** Built before, but no reason to build again. */
-  readonly after?: A & CheckInput<W, A>;
-}
-
-interface FromOne<W extends string, I, A> extends Common<W, A> {
-  /** The input: a name, whose wildcards the target must bind, or a rule. */
-  readonly from: I & CheckInput<W, I>;
-}
-
-/** A length of time: `"90 s"`, `"15 minutes"`, `"12 h"`, `"7 days"`, or milliseconds. */
-export type Duration = string | number;
-
-export interface DownloadOptions<P extends string, A, U = string> extends Common<Bound<P>, A> {
-  /**
-   * `https:`, `http:` or `file:`, as text with wildcards or as a function of their values. `file:some/path` without a
-   * leading slash is relative to the Datafile; a local file is watched by content, as any input.
-   */
-  readonly url: (U & CheckInput<Bound<P>, U>) | ((values: Values<Bound<P>>) => string);
-  /** What the bytes must hash to, as 64 hex digits. */
-  readonly sha256?: string | ((values: Values<Bound<P>>) => string | undefined);
-  /** Request headers, sent to the URL's own host only. Their values are kept out of logs and records. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** After this long the server is asked again (with `If-None-Match`); left out, a file that is there stays. */
-  readonly maxAge?: Duration;
-  /** How long the server may be silent; 30 s unless said. */
-  readonly timeout?: Duration;
-  /** How often to try again after a failure that may pass (network, 429, 5xx); 5 unless said. */
-  readonly retries?: number;
-}
 
 /**
  * Declares files that are downloaded: streamed, hashed and checked, resumed after a cut, tried again with patience,
@@ -88,7 +81,7 @@ export function download<
   return declare({
     targets: [target],
     options: { ...options, from: [] },
-    check: (outputs, at) => onlyFiles(outputs, at) ?? unboundIn(url, outputs[0], at),
+    check: (outputs, at) => onlySingleFiles(outputs, at) ?? unboundIn(url, outputs[0], at),
     recipe: (binding, at) => {
       const values = binding as Values<Bound<P>>;
       const expected = typeof sha256 === "function" ? sha256(values) : sha256;
@@ -103,15 +96,6 @@ export function download<
       };
     },
   });
-}
-
-export interface ParquetOptions<W extends string, I, A> extends FromOne<W, I, A> {
-  /** Column → DuckDB type, for columns whose type is not to be taken from the data. Every value is checked either way. */
-  readonly columns?: ColumnTypes;
-  /** How to read text; left out, it is found by looking. */
-  readonly csv?: CsvOptions;
-  /** `zstd` unless said. */
-  readonly compression?: Compression;
 }
 
 /**
@@ -135,14 +119,6 @@ export function parquet<
   });
 }
 
-export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A> {
-  /** Column → DuckDB type, as for `parquet`. */
-  readonly columns?: ColumnTypes;
-  readonly csv?: CsvOptions;
-  /** The key column of a partitioned table; the wildcard after the `/` unless said. */
-  readonly partitionColumn?: string;
-}
-
 /**
  * Declares tables loaded into Postgres exactly once: `table:NAME` whole, `table:NAME/{wildcard}` as a partition of
  * NAME, whose key column has the wildcard's name. Rows and their record are one transaction.
@@ -161,73 +137,41 @@ export function table<
 }
 
 type OneOrMore = string | readonly string[];
-
-/** What `sh` and `script` recipes see. Paths are relative to the Datafile, which is the current directory. */
-export interface RecipeContext<W extends string> {
-  readonly inputs: readonly string[];
-  /** The first input. */
-  readonly input: string;
-  /** Where to write, one path a target: temporary ones, renamed into place when the recipe has succeeded. */
-  readonly outputs: readonly string[];
-  /** The first output. */
-  readonly output: string;
-  /** The values of the target's wildcards. */
-  readonly params: Values<W>;
-}
-
-export interface CommandOptions<W extends string, I, A> extends Common<W, A> {
-  /** Names, rules and selections of rules. */
-  readonly from?: I & CheckInput<W, I>;
-}
+type Named = Readonly<Record<string, unknown>>;
 
 /**
  * Declares files that a shell command makes. Every value in the `$` template is quoted as one word, a list as one
- * word each; the rest is the shell's. Runs with `sh -e`, so that the first command that fails ends it.
+ * word each; the rest is the shell's. Runs with `sh -e`, so that the first command that fails ends it. A target with a
+ * `/` at its end is a directory, which is made empty before.
  *
  * @example
  * export const report = sh("data/report.txt", { from: trips.all({ color: "yellow" }) },
  *   ({ $, inputs, output }) => $`wc -c ${inputs} > ${output}`);
+ * export const parts = sh("data/parts/", { from: "data/all.csv" },
+ *   ({ $, input, output }) => $`split -l 100000 ${input} ${output}/part-`);
  */
 export function sh<
   const P extends OneOrMore,
   const I extends Input | readonly Input[] = never,
   const A extends Input | readonly Input[] = never,
+  const U extends Input | readonly Input[] = never,
+  const V extends Named = Named,
+  const D extends boolean = false,
 >(
   target: P,
-  options: CommandOptions<Bound<P>, I, A>,
-  command: (context: RecipeContext<Bound<P>> & { readonly $: Dollar }) => Command,
+  options: CommandOptions<Bound<P>, I, A, U, V, D>,
+  command: (context: ShellGiven<Bound<P>, D>) => Command,
 ): RuleHandle<Bound<P>> {
   checkCall("sh", target, options, command);
-  return declare({
-    targets: [target].flat(),
-    options,
-    recipe: (binding, at) => ({
-      kind: "sh",
-      render: (paths) => guard(() => commandOf(command({ ...contextOf(paths, binding), $: dollar }), at), at),
-    }),
-  });
-}
-
-/** A text that was put together by hand has no quotes around its values, so only what `$` made is run. */
-function commandOf(made: unknown, at: Place): Command {
-  if (isCommand(made)) return made;
-  const problem = "its function answers no command, which is what `$` makes of a template";
-  throw new DeclarationError({
-    reason: "bad-rule",
-    problem,
-    at,
-    help: "({ $, output }) => $`date > ${output}`",
-  });
-}
-
-export interface ScriptOptions<W extends string, I, A> extends CommandOptions<W, I, A> {
-  /** Stands for the code in place of its text: the target is stale when this changes, and not when the code does. */
-  readonly version?: string;
+  return shellRule([target].flat(), options, command);
 }
 
 /**
  * Declares files that a function makes. It writes to `output` (or `outputs`) and nowhere else; throwing fails the
- * target and keeps the old file.
+ * target and keeps the old file. A target with a `/` at its end is a directory, which is made empty before.
+ *
+ * The target is stale when the function's code changes, or code that it reaches. Of values that are made while the
+ * Datafile is read no code shows the changes: name them in `values`.
  *
  * @example
  * export const index = script("data/index.json", { from: trips.all() }, async ({ inputs, output }) => {
@@ -238,38 +182,57 @@ export function script<
   const P extends OneOrMore,
   const I extends Input | readonly Input[] = never,
   const A extends Input | readonly Input[] = never,
+  const U extends Input | readonly Input[] = never,
+  const V extends Named = Named,
 >(
   target: P,
-  options: ScriptOptions<Bound<P>, I, A>,
-  run: (
-    context: RecipeContext<Bound<P>> & { readonly log: (text: string) => void; readonly signal: AbortSignal },
-  ) => Promise<void> | void,
+  options: ScriptOptions<Bound<P>, I, A, U, V>,
+  run: (context: ScriptGiven<Bound<P>>) => Promise<void> | void,
 ): RuleHandle<Bound<P>> {
   checkCall("script", target, options, run);
-  const { version } = options;
-  const { code, parameters } = session();
-  // Whatever the function calls may be anywhere in the project's code, so all of that code is its source.
-  const source = version === undefined ? code : `version ${version}`;
-  return declare({
-    targets: [target].flat(),
-    options,
-    recipe: (binding) => ({
-      kind: "script",
-      source,
-      // Read when the rule is bound: some may be declared only after it.
-      parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, digestOf(value)])),
-      run: async ({ log, signal, ...paths }) => run({ ...contextOf(paths, binding), log, signal }),
-    }),
-  });
+  return scriptRule([target].flat(), options, run);
 }
 
-function contextOf<W extends string>(
-  paths: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
-  binding: Binding,
-): RecipeContext<W> {
-  const inputs = paths.inputs.map(quotePath);
-  const outputs = paths.outputs.map(quotePath);
-  return { inputs, input: inputs[0] ?? "", outputs, output: outputs[0] ?? "", params: binding as Values<W> };
+/**
+ * An input: all files that fit, and all targets that can be listed and fit, sorted. In the syntax of fast-glob, but that
+ * braces are wildcards, which the target must bind: `*` and `?` within a name, `**` for folders, `[a-z]`, `@(a|b)`. The
+ * recipe is stale when a name comes or goes; where nothing fits, that is an error, unless it is `optional`.
+ *
+ * @example
+ * export const all = sh("data/{color}.txt", { from: glob("data/raw/{color}_*.csv") },
+ *   ({ $, inputs, output }) => $`cat ${inputs} > ${output}`);
+ */
+export function glob<const P extends string>(pattern: P): Glob<Wild<P>> {
+  return globInput(pattern);
+}
+
+/**
+ * The same input, which need not be there: a recipe is given what is. The target is stale when it comes or goes.
+ *
+ * @example
+ * from: ["config/default.json", optional("config/local.json"), optional(glob("config/extra/*.json"))]
+ */
+export function optional<const I extends Input>(input: I): Optional<InputWild<I>> {
+  return optionalInput(input);
+}
+
+/**
+ * Values for `where` that are listed in the content of a file, which is built first if a rule makes it. `parse` makes a
+ * list of its text; left out, each line with something on it is a value. What is done with the values belongs into
+ * `parse`: before the file is built nobody knows them, and looking at them is an error.
+ *
+ * @example
+ * const index = download("data/index.txt", { url: "https://example.org/index.txt" });
+ * export const raw = download("data/{month}.csv", {
+ *   where: { month: valuesIn(index, (text) => text.match(/\d{4}-\d\d/g) ?? []) },
+ *   url: "https://example.org/{month}.csv",
+ * });
+ */
+export function valuesIn<const I extends string | RuleHandle | Selection>(
+  input: I & CheckInput<never, I>,
+  parse?: (text: string) => readonly string[],
+): readonly string[] {
+  return listedValues(input, parse);
 }
 
 /**

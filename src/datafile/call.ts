@@ -1,4 +1,5 @@
-// What each function of a Datafile cannot do without, for callers that no compiler checked. Knows nothing of what is done with it.
+// What each function of a Datafile cannot do without, and what it knows, for callers that no compiler checked. Knows nothing of what is done with it.
+import { similar } from "../core/similar.js";
 import { callerPlace, DeclarationError } from "./session.js";
 
 type Check = (given: unknown) => boolean;
@@ -6,6 +7,8 @@ type Check = (given: unknown) => boolean;
 /** A check for each argument in order; `options` also for what must stand in them. */
 interface Call {
   readonly options: Readonly<Record<string, Check>>;
+  /** What may stand in the options besides. */
+  readonly known: readonly string[];
   /** What the third argument is, if there is one. */
   readonly work?: string;
   readonly example: string;
@@ -14,15 +17,40 @@ interface Call {
 const isGiven: Check = (given) => given !== undefined;
 const isTextOrFunction: Check = (given) => typeof given === "string" || typeof given === "function";
 
+const common = ["where", "after"];
+const ofCode = [...common, "from", "uses", "env", "values", "version", "sameness"];
+
 const calls = {
-  download: { options: { url: isTextOrFunction }, example: 'download("x.csv", { url: "https://…" })' },
-  parquet: { options: { from: isGiven }, example: 'parquet("x.parquet", { from: "x.csv" })' },
-  table: { options: { from: isGiven }, example: 'table("table:NAME", { from: "x.csv" })' },
-  sh: { options: {}, work: "a command", example: 'sh("x.txt", {}, ({ $, output }) => $`date > ${output}`)' },
-  script: { options: {}, work: "a function", example: 'script("x.txt", {}, async ({ output }) => { … })' },
+  download: {
+    options: { url: isTextOrFunction },
+    known: [...common, "sha256", "headers", "maxAge", "timeout", "retries"],
+    example: 'download("x.csv", { url: "https://…" })',
+  },
+  parquet: {
+    options: { from: isGiven },
+    known: [...common, "columns", "csv", "compression", "sameness"],
+    example: 'parquet("x.parquet", { from: "x.csv" })',
+  },
+  table: {
+    options: { from: isGiven },
+    known: [...common, "columns", "csv", "partitionColumn"],
+    example: 'table("table:NAME", { from: "x.csv" })',
+  },
+  sh: {
+    options: {},
+    known: [...ofCode, "depfile"],
+    work: "a command",
+    example: 'sh("x.txt", {}, ({ $, output }) => $`date > ${output}`)',
+  },
+  script: {
+    options: {},
+    known: ofCode,
+    work: "a function",
+    example: 'script("x.txt", {}, async ({ output }) => { … })',
+  },
 } satisfies Record<string, Call>;
 
-/** Refuses a call that lacks something, all of it in one sentence. */
+/** Refuses a call that lacks something, all of it in one sentence, and an option that would do nothing. */
 export function checkCall(kind: keyof typeof calls, target: unknown, options: unknown, work?: unknown): void {
   const call: Call = calls[kind];
   const given: Readonly<Record<string, unknown>> | undefined =
@@ -35,7 +63,24 @@ export function checkCall(kind: keyof typeof calls, target: unknown, options: un
     ...inside.map(([name]) => `\`${name}\``),
     ...(call.work !== undefined && typeof work !== "function" ? [call.work] : []),
   ];
-  if (missing.length === 0) return;
+  if (missing.length === 0) {
+    checkKnown(kind, Object.keys(given ?? {}));
+    return;
+  }
   const problem = `\`${kind}\` needs ${missing.join(" and ")}`;
   throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), help: call.example });
+}
+
+function checkKnown(kind: keyof typeof calls, given: readonly string[]): void {
+  const call: Call = calls[kind];
+  const known = [...Object.keys(call.options), ...call.known];
+  const unknown = given.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const [near] = similar(unknown, known);
+  const help =
+    near === undefined
+      ? `it has ${known.map((name) => `\`${name}\``).join(", ")}`
+      : `did you mean \`${near}\`?`;
+  const problem = `\`${kind}\` has no option \`${unknown}\``;
+  throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), help });
 }

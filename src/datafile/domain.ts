@@ -1,11 +1,27 @@
 // Values of wildcards and lengths of time, as a person writes them. Knows nothing of rules.
+import type { Place } from "../core/failure.js";
+import { valueProblem } from "../core/pattern.js";
 import { callerPlace, DeclarationError } from "./session.js";
 
 const month = /^(\d{4})-(0[1-9]|1[0-2])$/;
 
-const refuse = (problem: string, help?: string): never => {
-  throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), ...(help && { help }) });
+const refuse = (problem: string, help?: string, at: Place = callerPlace()): never => {
+  throw new DeclarationError({ reason: "bad-rule", problem, at, ...(help && { help }) });
 };
+
+/** A list of values, each once, in order. Refuses what cannot be one; `of` is what the list is called then. */
+export function domainValues(
+  values: unknown,
+  { of, at }: { readonly of: string; readonly at: Place },
+): readonly string[] {
+  if (!Array.isArray(values) || values.length === 0)
+    return refuse(`${of} is not a list of at least one text`, undefined, at);
+  for (const value of values as readonly unknown[]) {
+    const problem = typeof value === "string" ? valueProblem(value) : "is not a text";
+    if (problem) refuse(`\`${String(value)}\` in ${of} ${problem}`, undefined, at);
+  }
+  return [...new Set(values as readonly string[])];
+}
 
 /** Months as `YYYY-MM`, both ends included. Refuses what is no month, and an end before the start. */
 export function monthsBetween(first: string, last: string): readonly string[] {

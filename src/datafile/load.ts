@@ -1,16 +1,18 @@
 // Loads a Datafile: compiled, evaluated, its exports made into goals. Knows nothing of building them.
 import { readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Warning } from "../core/event.js";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import { namesOfGoal } from "../core/goals.js";
-import { expandInput, type Forbidden, type RuleSet, ruleSet } from "../core/graph.js";
-import type { InputSpec, Rule } from "../core/rule.js";
+import type { Rule } from "../core/rule.js";
+import { type Forbidden, type RuleSet, ruleSet } from "../core/rule-set.js";
 import { similar } from "../core/similar.js";
 import { parseTarget } from "../core/target.js";
 import { bundle, toolEntry } from "./bundle.js";
-import { specOf } from "./declare.js";
-import { collect, type Parameter, placeOf, ruleOf, type Session } from "./session.js";
+import { namesOf, specOf, wildcardsOf } from "./input.js";
+import { pendingName } from "./manifest.js";
+import { collect, type Parameter, ruleOf, type Session, userPlace } from "./session.js";
 
 export interface Datafile {
   readonly path: string;
@@ -20,6 +22,8 @@ export interface Datafile {
   /** The names that a bare `dmake` builds. Looked up only then: a mistake in them is no reason not to build a target. */
   readonly defaults: () => Result<readonly string[]>;
   readonly parameters: readonly Parameter[];
+  /** What a person should know of it, although it can be used. */
+  readonly warnings: readonly Warning[];
 }
 
 export interface LoadOptions {
@@ -30,16 +34,24 @@ export interface LoadOptions {
   readonly parameters: Readonly<Record<string, string>>;
   /** Whether the compiled Datafile may be kept; a query keeps nothing. */
   readonly writable: boolean;
+  /** The environment that recipes run in; a rule looks at the variables that it lists. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * Name → content of the targets that list values for others. Domains whose list is not among them are `pending`:
+   * whoever plans with them is told which target to build, and then loads the Datafile again.
+   */
+  readonly manifests?: ReadonlyMap<string, string>;
 }
 
 /** Evaluates the Datafile once. Needs source maps to be on, for the places of rules. */
 export async function loadDatafile(options: LoadOptions): Promise<Result<Datafile>> {
-  const { path, directory, parameters: given, writable } = options;
+  const { path, directory, parameters: given, writable, env, manifests = new Map() } = options;
   const bundled = await bundle(path, { cache: join(directory, "cache"), writable });
   if (!bundled.ok) return bundled;
-  const { code, path: compiled, sources, dispose } = bundled.value;
+  const { code, path: compiled, sources, reach, dispose } = bundled.value;
   const root = dirname(path);
-  const session: Session = { given, root, code, rules: [], parameters: [] };
+  const found = { rules: [], parameters: [], warnings: [] };
+  const session: Session = { given, root, code, env, manifests, reach, ...found };
   try {
     const evaluated = await collect(session, () => evaluate(compiled));
     if (!evaluated.ok) return evaluated;
@@ -95,12 +107,15 @@ function assemble(
   const rules = ruleSet(session.rules, forbidden);
   if (!rules.ok) return rules;
   const defaults = () => defaultsOf(exported.default, path);
-  return ok({ path, rules: rules.value, goals, defaults, parameters: session.parameters });
+  const { parameters, warnings = [] } = session;
+  return ok({ path, rules: rules.value, goals, defaults, parameters, warnings });
 }
 
 function defaultsOf(exported: unknown, path: string): Result<readonly string[]> {
   const defaults: string[] = [];
-  for (const value of [exported ?? []].flat()) {
+  // What is not read yet can only stand in `where`, and is not looked into here.
+  const values = pendingName(exported) === undefined ? [exported ?? []].flat() : [exported];
+  for (const value of values) {
     const names = defaultNames(value, path);
     if (!names.ok) return names;
     for (const name of names.value) defaults.push(name);
@@ -110,8 +125,9 @@ function defaultsOf(exported: unknown, path: string): Result<readonly string[]> 
 
 function defaultNames(value: unknown, path: string): Result<readonly string[]> {
   const spec = specOf(value);
-  if (spec?.kind === "rule") return namesOfGoal(spec.rule.name ?? "the default export", spec.rule);
-  if (spec && !hasWildcards(spec)) return ok(expandInput(spec, {}));
+  if (spec?.kind === "rule" && !spec.optional)
+    return namesOfGoal(spec.rule.name ?? "the default export", spec.rule);
+  if (spec?.kind === "selection" && !spec.optional && wildcardsOf(spec).length === 0) return namesOf(spec);
   const target = typeof value === "string" ? parseTarget(value) : undefined;
   if (target) return target.ok ? ok([target.value.name]) : target;
   const at = { file: path, line: defaultLine(path) };
@@ -130,13 +146,6 @@ function defaultLine(path: string): number {
   const found = lines.findIndex((line) => /^\s*export\s+default\b|^\s*export\b.*\bas\s+default\b/.test(line));
   return Math.max(found, 0) + 1;
 }
-
-/** Whether a selection needs values that only a rule that takes it could give. */
-const hasWildcards = (spec: InputSpec): boolean =>
-  spec.kind === "selection" &&
-  Object.values(spec.picks)
-    .flat()
-    .some(({ wildcards }) => wildcards.length > 0);
 
 /** What the Datafile threw while it was evaluated, with the first place on its stack that is the user's. */
 async function thrown(
@@ -180,13 +189,3 @@ function importPlace(specifier: string, name: string, sources: readonly string[]
 }
 
 const wordOf = (name: string): RegExp => new RegExp(`(?<![\\w$])${name.replaceAll("$", "\\$")}(?![\\w$])`);
-
-/** The first frame of a stack that lies in the project and not in its packages. */
-function userPlace(error: Error, root: string): Place | undefined {
-  for (const frame of error.stack?.split("\n").slice(1) ?? []) {
-    const place = placeOf(frame);
-    if (!place?.file.startsWith(`${root}/`) || place.file.includes("/node_modules/")) continue;
-    if (basename(place.file) !== "datafile.mjs") return place;
-  }
-  return undefined;
-}

@@ -1,7 +1,10 @@
 // What one evaluation of a Datafile collects: its rules, its parameters, and which handle stands for which rule. Knows nothing of files.
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Warning } from "../core/event.js";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import type { Rule } from "../core/rule.js";
+import type { Reach } from "./reach.js";
 import type { RuleHandle } from "./wild.js";
 
 /** A parameter that the Datafile declared, and the value that it got. */
@@ -19,17 +22,34 @@ export interface Session {
   readonly code: string;
   readonly rules: Rule[];
   readonly parameters: Parameter[];
+  readonly warnings?: Warning[];
+  /** The environment that recipes run in; left out, an empty one. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Name → content, of the targets whose content lists values and that are built already. */
+  readonly manifests?: ReadonlyMap<string, string>;
+  /** What the function given to the call at a place depends on; nothing where that is not known. */
+  readonly reach?: (at: Place) => Reach | undefined;
 }
 
-/** Carries a failure out of the Datafile's evaluation; caught by the loader, never seen by anybody else. */
+/**
+ * Carries a failure out of the Datafile's evaluation; caught by the loader. Its message is seen where a function of the
+ * Datafile does while it runs what only the Datafile can do.
+ */
 export class DeclarationError extends Error {
   readonly failure: Failure;
 
   constructor(failure: Failure) {
-    super(failure.reason);
+    super("problem" in failure ? failure.problem : failure.reason);
     this.failure = failure;
   }
 }
+
+export const refuse = (failure: Failure): never => {
+  throw new DeclarationError(failure);
+};
+
+/** Of a failure, the Datafile's evaluation ends. */
+export const take = <T>(result: Result<T>): T => (result.ok ? result.value : refuse(result.error));
 
 let current: Session | undefined;
 const rulesByHandle = new WeakMap<object, Rule>();
@@ -72,6 +92,16 @@ export function callerPlace(): Place {
     if (place && !place.file.startsWith(ownFolder)) return place;
   }
   return { file: "Datafile.ts", line: 1 };
+}
+
+/** The first frame of an error's stack that lies in the project and not in its packages. */
+export function userPlace(error: Error, root: string): Place | undefined {
+  for (const frame of error.stack?.split("\n").slice(1) ?? []) {
+    const place = placeOf(frame);
+    if (!place?.file.startsWith(`${root}/`) || place.file.includes("/node_modules/")) continue;
+    if (basename(place.file) !== "datafile.mjs") return place;
+  }
+  return undefined;
 }
 
 /** The place that a line of a stack names, its file absolute; nothing where it is inside Node. */

@@ -2,7 +2,7 @@
 import type { Failure, Place } from "../core/failure.js";
 import { type Pattern, partitionWildcards } from "../core/pattern.js";
 import type { ColumnTypes, CsvOptions } from "../core/rule.js";
-import { type CommonOptions, declare } from "./declare.js";
+import { type CommonOptions, declare, directoryProblem } from "./declare.js";
 import type { RuleHandle } from "./wild.js";
 
 interface LoadOptions extends CommonOptions {
@@ -22,7 +22,7 @@ export function tableRule<W extends string>(target: string, options: LoadOptions
       const [output] = outputs;
       if (!output) return undefined;
       partitionColumn = options.partitionColumn ?? onlyWildcard(output);
-      return problemOf(output, partitionColumn, at);
+      return directoryProblem(outputs, at) ?? problemOf(output, partitionColumn, at);
     },
     recipe: () => ({ kind: "load", columns, csv, partitionColumn }),
   });

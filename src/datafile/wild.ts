@@ -37,6 +37,16 @@ export interface Selection<W extends string = never> extends Reads<W> {
   readonly kind: "selection";
 }
 
+/** Names that a glob finds. */
+export interface Glob<W extends string = never> extends Reads<W> {
+  readonly kind: "glob";
+}
+
+/** An input that need not be there. */
+export interface Optional<W extends string = never> extends Reads<W> {
+  readonly kind: "optional";
+}
+
 /**
  * A declared rule. As an input it stands for the target with the same wildcards.
  *
@@ -57,7 +67,7 @@ type CheckPicks<S, W extends string> =
     ? unknown
     : { readonly "this rule has no such wildcard": Exclude<keyof S, W> };
 
-/** An input: a name with wildcards, a rule, or a selection of a rule's targets. */
+/** An input: a name with wildcards, a rule, a selection of a rule's targets, a glob, or an optional one of these. */
 export type Input = string | Reads<string>;
 
 /** The wildcards that an input needs bound. */
@@ -75,3 +85,38 @@ export type InputWild<I> = I extends string
 export type CheckInput<Bound extends string, I> = [Exclude<InputWild<I>, Bound>] extends [never]
   ? unknown
   : { readonly "the target does not bind this wildcard": Exclude<InputWild<I>, Bound> };
+
+/** What JSON can say of `V`: elsewhere a type that nothing fits. What is known only at run time is checked then. */
+export type CheckValues<V> = { readonly [Name in keyof V]: Sayable<V[Name]> };
+
+type Sayable<T> = unknown extends T
+  ? T
+  : T extends string | number | boolean | null | undefined
+    ? T
+    : T extends Unsayable
+      ? { readonly "JSON cannot say this": T }
+      : { readonly [Name in keyof T]: Sayable<T[Name]> };
+
+type Unsayable =
+  | ((...given: never) => unknown)
+  | symbol
+  | bigint
+  | Date
+  | RegExp
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | PromiseLike<unknown>;
+
+/** One path for each name that is a file; tables have none. */
+export type Paths<N extends readonly string[]> = N extends readonly [
+  infer First extends string,
+  ...infer Rest extends readonly string[],
+]
+  ? string extends First
+    ? readonly string[]
+    : First extends `table:${string}`
+      ? Paths<Rest>
+      : readonly [string, ...Paths<Rest>]
+  : N extends readonly []
+    ? readonly []
+    : readonly string[];

@@ -55,3 +55,29 @@ test("every spelling of a local file is one URL, relative inside the project", (
     assert.equal(await urlOf("https://example.org/./a"), "https://example.org/./a");
     await assert.rejects(urlOf("file:100%.csv"), /`%25`/);
   }));
+
+const unknown: readonly (readonly [string, string, RegExp])[] = [
+  ['sh("a", { frm: "b" }, W)', "`sh` has no option `frm`", /^did you mean `from`\?$/],
+  ['script("a", { depfile: true }, W)', "`script` has no option `depfile`", /`values`/],
+  ['parquet("a", { from: "b", columms: {} })', "`parquet` has no option `columms`", /`columns`/],
+  [
+    'table("table:a", { from: "b", sameness: "bytes" })',
+    "`table` has no option `sameness`",
+    /^it has `from`, /,
+  ],
+  ['download("a", { url: "https://e.org", uses: "b" })', "`download` has no option `uses`", /`sha256`/],
+  [
+    'download("a", { url: "https://e.org", from: "b" })',
+    "`download` has no option `from`",
+    /^it has `url`, /,
+  ],
+  ['sh("a", { toString: undefined }, W)', "`sh` has no option `toString`", /`env`/],
+];
+for (const [call, problem, help] of unknown)
+  test(`${call} is refused, since the option would do nothing`, () =>
+    inProject(async (project) => {
+      const text = `import { download, parquet, script, sh, table } from "dmake";\nconst W = () => {};\n${call};\n`;
+      const failure = failureOf(await project.datafile(text), "bad-rule");
+      assert.deepEqual([failure.problem, failure.at.line], [problem, 3]);
+      assert.match(failure.help ?? "", help);
+    }));

@@ -187,7 +187,7 @@ story("only what `$` made is run: text put together by hand has no quotes", asyn
   const rendered = (name: string) => {
     const { recipe, inputs, outputs } = stepOf(datafile, name);
     assert(recipe.kind === "sh");
-    return recipe.render({ inputs, outputs });
+    return recipe.render({ inputs, outputs, depfile: "d" });
   };
   for (const name of ["text", "object", "promise", "nothing"]) failureOf(rendered(name), "bad-rule");
   failureOf(rendered("throws"), "datafile-threw");

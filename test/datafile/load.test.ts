@@ -215,7 +215,7 @@ story("`import.meta` is that of the module it stands in", async (project) => {
   const { recipe } = stepOf(datafile, "a");
   assert(recipe.kind === "sh");
   const lib = project.path("lib");
-  const command = must(recipe.render({ inputs: [], outputs: ["a"] })).text;
+  const command = must(recipe.render({ inputs: [], outputs: ["a"], depfile: "d" })).text;
   assert.equal(command, `${project.root} ${lib} ${lib}/where.ts file://${lib}/where.ts`);
 });
 

@@ -1,0 +1,131 @@
+// Rules whose recipe is code of the Datafile: shell commands and functions. Knows nothing of running them.
+import type { Place } from "../core/failure.js";
+import { digestOf } from "../core/fingerprint.js";
+import type { Binding, Command, RecipePaths } from "../core/rule.js";
+import type { Parts } from "../core/trace.js";
+import { type CommonOptions, declare, guard, onlyFiles } from "./declare.js";
+import { needing } from "./need.js";
+import type { RecipeContext, ScriptGiven, ShellGiven } from "./options.js";
+import { type Said, saidParts } from "./said.js";
+import { callerPlace, DeclarationError, refuse, type Session, session } from "./session.js";
+import { dollar, isCommand, quotePath } from "./shell.js";
+import type { RuleHandle, Values } from "./wild.js";
+
+type ShellOptions = CommonOptions & Said & { readonly depfile?: boolean };
+
+/** Declares files that a shell command makes. */
+export function shellRule<W extends string, D extends boolean>(
+  targets: readonly string[],
+  options: ShellOptions,
+  command: (context: ShellGiven<W, D>) => Command,
+): RuleHandle<W> {
+  const at = callerPlace();
+  const { version, depfile = false } = options;
+  if (typeof depfile !== "boolean")
+    refuse({ reason: "bad-rule", problem: "`depfile` is `true` or nothing", at, help: "depfile: true" });
+  const parts = saidParts(options, at);
+  const given = (paths: RecipePaths, binding: Binding) =>
+    ({
+      ...contextOf<W>(paths, binding),
+      $: dollar,
+      // A path that nobody reads back would look as if it did something.
+      ...(depfile && { depfile: quotePath(paths.depfile) }),
+    }) as ShellGiven<W, D>;
+  return declare({
+    at,
+    targets,
+    options,
+    check: onlyFiles,
+    recipe: (binding) => ({
+      kind: "sh",
+      render: (paths) => guard(() => commandOf(command(given(paths, binding)), at), at),
+      depfile,
+      ...(version !== undefined && { version }),
+      parts: parts(),
+    }),
+  });
+}
+
+/** A text that was put together by hand has no quotes around its values, so only what `$` made is run. */
+function commandOf(made: unknown, at: Place): Command {
+  if (isCommand(made)) return made;
+  const problem = "its function answers no command, which is what `$` makes of a template";
+  throw new DeclarationError({
+    reason: "bad-rule",
+    problem,
+    at,
+    help: "({ $, output }) => $`date > ${output}`",
+  });
+}
+
+/** Declares files that a function makes. */
+export function scriptRule<W extends string>(
+  targets: readonly string[],
+  options: CommonOptions & Said,
+  run: (context: ScriptGiven<W>) => Promise<void> | void,
+): RuleHandle<W> {
+  const at = callerPlace();
+  const said = saidParts(options, at);
+  const code =
+    options.version === undefined ? codeParts(options, at) : () => ({ version: options.version ?? "" });
+  let parts: Parts | undefined;
+  return declare({
+    at,
+    targets,
+    options,
+    check: onlyFiles,
+    recipe: (binding) => {
+      parts ??= { ...code(), ...said() };
+      return {
+        kind: "script",
+        parts,
+        run: async ({ log, signal, need, ...paths }) =>
+          run({
+            ...contextOf<W>(paths, binding),
+            log,
+            signal,
+            need: needing(need) as ScriptGiven<W>["need"],
+          }),
+      };
+    },
+  });
+}
+
+/** What the function depends on besides what it says. Parameters are read later: some may be declared only after it. */
+function codeParts({ values = {} }: Said, at: Place): () => Parts {
+  const { reach, code, parameters, warnings } = session();
+  const reached = reach?.(at);
+  if (!reached) return () => ({ source: code, ...parameterParts(parameters, "all") });
+  for (const { name, at: used } of reached.unseen)
+    if (!Object.hasOwn(values, name)) warnUnseen(warnings ?? [], name, used);
+  return () => ({ ...reached.parts, ...parameterParts(parameters, reached.parameters) });
+}
+
+/** Once for each name and place, however many rules a loop declares. */
+function warnUnseen(warnings: NonNullable<Session["warnings"]>, name: string, at: Place): void {
+  const known = warnings.some(
+    (other) =>
+      other.warning === "capture-unseen" &&
+      other.name === name &&
+      other.at.file === at.file &&
+      other.at.line === at.line &&
+      other.at.column === at.column,
+  );
+  if (!known) warnings.push({ warning: "capture-unseen", name, at });
+}
+
+const parameterParts = (parameters: Session["parameters"], names: readonly string[] | "all"): Parts =>
+  Object.fromEntries(
+    parameters
+      .filter(({ name }) => names === "all" || names.includes(name))
+      .map(({ name, value }) => [`parameter.${name}`, digestOf(value)]),
+  );
+
+function contextOf<W extends string>(
+  paths: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
+  binding: Binding,
+): RecipeContext<W> {
+  const inputs = paths.inputs.map(quotePath);
+  const outputs = paths.outputs.map(quotePath);
+  return { inputs, input: inputs[0] ?? "", outputs, output: outputs[0] ?? "", params: binding as Values<W> };
+}
