@@ -1,35 +1,45 @@
 // The ledger, schema `dmake` in the database that holds the data: makes it, reads and writes its rows. Knows nothing of partitions or of COPY.
 import { readFileSync } from "node:fs";
 import { fail, ok, type Result } from "../core/failure.js";
-import type { Digest, NamedDigest, RunFacts, Trace } from "../core/trace.js";
+import type { Because, Digest, NamedDigest, Parts, RunFacts, Trace } from "../core/trace.js";
 import { lockLoad, lockMigration } from "./table-locks.js";
 import type { Address } from "./table-name.js";
 import { type Row, type Session, sqlState } from "./table-session.js";
 
-/** Version of `schema.sql`. A later one comes with the statements that lead from here to there. */
-const ledgerVersion = 1;
+/** Version that `schema.sql` makes, or makes of an older one. */
+const ledgerVersion = 2;
 
 /** One success, as it goes into `dmake.loads` and `dmake.history`. */
 export interface Load {
   readonly address: Address;
+  readonly outcome: "loaded" | "adopted";
   readonly fingerprint: Digest;
+  /** The digest of its one output says what the load says. */
   readonly trace: Trace;
   readonly rows: number;
   readonly run: { readonly id: string; readonly host: string };
 }
 
+/** What the ledger says of a table or partition. */
+interface Recorded {
+  /** Of recipe and inputs: the idempotency key of the load. */
+  readonly fingerprint: Digest;
+  readonly trace: Trace;
+}
+
 /**
  * Makes sure that there is a ledger of the version known here, in a transaction of its own. Processes that come at once
  * wait for the first (an advisory lock; `CREATE SCHEMA IF NOT EXISTS` alone can fail under a race). Refuses a newer one.
+ * An older one is brought up to date once no load of an older dmake is under way: ALTER TABLE waits for them.
  */
 export async function ensureLedger(session: Session): Promise<Result<void>> {
   const found = await versionOf(session);
-  if (found !== undefined) return acceptable(found);
+  if (found !== undefined && found >= ledgerVersion) return acceptable(found);
   await session.query("BEGIN");
   try {
     await lockMigration(session);
     const now = await versionOf(session);
-    if (now === undefined) await session.query(schemaSql());
+    if (now === undefined || now < ledgerVersion) await session.query(schemaSql());
     await session.query("COMMIT");
     return acceptable(now ?? ledgerVersion);
   } catch (error) {
@@ -61,8 +71,11 @@ interface LoadRow {
   readonly table_name: string;
   readonly partition: string;
   readonly fingerprint: Digest;
-  readonly recipe: Readonly<Record<string, string>>;
+  /** Neither this nor `because` is known of loads before version 2. */
+  readonly content?: Digest | null;
+  readonly recipe: Parts;
   readonly inputs: readonly NamedDigest[];
+  readonly because?: readonly Because[] | null;
   readonly facts: RunFacts;
   readonly attempt: string;
   readonly started_at: string;
@@ -81,10 +94,10 @@ const loadsSql = `
 const missing = new Set(["42P01", "3F000"]);
 
 /** The records of the addresses, in order, by one query. Without a ledger there are none; nothing is created. */
-export async function readTraces(
+export async function readLedger(
   session: Session,
   addresses: readonly Address[],
-): Promise<Result<readonly (Trace | undefined)[]>> {
+): Promise<Result<readonly (Recorded | undefined)[]>> {
   const none = addresses.map(() => undefined);
   if (addresses.length === 0) return ok(none);
   const parameters = [
@@ -105,18 +118,19 @@ export async function readTraces(
   return ok(
     addresses.map((address) => {
       const load = found.get(JSON.stringify([address.schema, address.table, address.partition ?? ""]));
-      return load && traceOf(load, address.target);
+      return load && { fingerprint: load.fingerprint, trace: traceOf(load, address.target) };
     }),
   );
 }
 
 const keyOf = (load: LoadRow): string => JSON.stringify([load.schema_name, load.table_name, load.partition]);
 
-/** The output goes by the name that was asked for: `table:zones` and `table:public.zones` share a row. */
+/** The output goes by the name that was asked for: `table:zones` and `table:public.zones` share a row. A load discovers nothing. */
 const traceOf = (load: LoadRow, target: string): Trace => ({
   recipe: load.recipe,
   inputs: load.inputs,
-  outputs: [{ name: target, digest: load.fingerprint }],
+  outputs: [{ name: target, digest: load.content ?? load.fingerprint }],
+  ...(load.because && { because: load.because }),
   attempt: load.attempt,
   startedAt: new Date(load.started_at).toISOString(),
   checkedAt: new Date(load.finished_at).toISOString(),
@@ -131,8 +145,10 @@ const columns = [
     "partition",
     "target",
     "fingerprint",
+    "content",
     "recipe",
     "inputs",
+    "because",
     "facts",
     "rows",
     "bytes",
@@ -161,12 +177,12 @@ const recordSql = `
         ON CONFLICT (${key.join(", ")}) DO UPDATE SET ${replacement.join(", ")}, rejects = 0, recorded_at = DEFAULT
     RETURNING ${columns.join(", ")}, rejects
   )
-  INSERT INTO dmake.history (outcome, ${columns.join(", ")}, rejects) SELECT 'loaded', * FROM loaded`;
+  INSERT INTO dmake.history (outcome, ${columns.join(", ")}, rejects) SELECT $${columns.length + 1}, * FROM loaded`;
 
 /** Writes ledger and history in the caller's transaction. */
 export async function recordLoad(
   session: Session,
-  { address, fingerprint, trace, rows, run }: Load,
+  { address, outcome, fingerprint, trace, rows, run }: Load,
 ): Promise<void> {
   const { facts } = trace;
   const values: Record<(typeof columns)[number], unknown> = {
@@ -175,8 +191,10 @@ export async function recordLoad(
     partition: address.partition ?? "",
     target: address.target,
     fingerprint,
+    content: trace.outputs[0]?.digest,
     recipe: JSON.stringify(trace.recipe),
     inputs: JSON.stringify(trace.inputs),
+    because: JSON.stringify(trace.because ?? []),
     facts: JSON.stringify(facts),
     rows,
     bytes: facts.bytes ?? null,
@@ -190,10 +208,7 @@ export async function recordLoad(
     source_etag: facts.etag ?? null,
     dmake_version: ownVersion(),
   };
-  await session.query(
-    recordSql,
-    columns.map((name) => values[name]),
-  );
+  await session.query(recordSql, [...columns.map((name) => values[name]), outcome]);
 }
 
 /** Two folders up, in the sources as in the package. */

@@ -1,8 +1,9 @@
 -- The ledger of dmake: what is loaded, from what, and when. Read it with any client; only dmake writes it.
+-- Makes a new ledger, and brings an older one up to this version: every statement leaves alone what is there already.
 CREATE SCHEMA IF NOT EXISTS dmake;
 COMMENT ON SCHEMA dmake IS 'dmake''s ledger: what is loaded into the tables of this database, from what, and when.';
 
-CREATE TABLE dmake.meta (
+CREATE TABLE IF NOT EXISTS dmake.meta (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),
   version integer NOT NULL
 );
@@ -10,7 +11,7 @@ COMMENT ON TABLE dmake.meta IS 'One row: which version of the ledger this is.';
 COMMENT ON COLUMN dmake.meta.single IS 'Always true, so that there is one row only.';
 COMMENT ON COLUMN dmake.meta.version IS 'A dmake that knows only older versions leaves this ledger alone.';
 
-CREATE TABLE dmake.loads (
+CREATE TABLE IF NOT EXISTS dmake.loads (
   schema_name text NOT NULL,
   table_name text NOT NULL,
   partition text NOT NULL DEFAULT '',
@@ -35,19 +36,25 @@ CREATE TABLE dmake.loads (
   PRIMARY KEY (schema_name, table_name, partition)
 );
 
-CREATE TABLE dmake.history (
+CREATE TABLE IF NOT EXISTS dmake.history (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   outcome text NOT NULL,
   LIKE dmake.loads INCLUDING DEFAULTS
 );
-CREATE INDEX ON dmake.history (attempt);
-CREATE INDEX ON dmake.history (schema_name, table_name, partition, id);
+CREATE INDEX IF NOT EXISTS history_attempt_idx ON dmake.history (attempt);
+CREATE INDEX IF NOT EXISTS history_schema_name_table_name_partition_id_idx
+  ON dmake.history (schema_name, table_name, partition, id);
+
+-- Version 2.
+ALTER TABLE dmake.loads ADD COLUMN IF NOT EXISTS content text, ADD COLUMN IF NOT EXISTS because jsonb;
+ALTER TABLE dmake.history ADD COLUMN IF NOT EXISTS content text, ADD COLUMN IF NOT EXISTS because jsonb;
 
 COMMENT ON TABLE dmake.loads IS
   'What every table and partition that dmake loaded holds now. Written in the transaction that made its rows visible.';
 COMMENT ON TABLE dmake.history IS 'Every load that ever came through, oldest first. Rows are only added.';
 COMMENT ON COLUMN dmake.history.id IS 'Counts up in the order of loading; gaps mean nothing.';
-COMMENT ON COLUMN dmake.history.outcome IS 'How the load ended: loaded.';
+COMMENT ON COLUMN dmake.history.outcome IS
+  'loaded, or adopted: somebody vouched for rows that were there, when the ledger had lost them.';
 
 DO $$
 DECLARE
@@ -76,6 +83,8 @@ BEGIN
       ('source_url', 'Where the input came from, if that is known.'),
       ('source_etag', 'What the server called that version of it.'),
       ('dmake_version', 'The dmake that did it.'),
+      ('content', 'One digest for rows, columns and types: what the load says, however it was made. Null before version 2.'),
+      ('because', 'Why it ran. Null before version 2.'),
       ('recorded_at', 'When the row was written, by the clock of this server.')
     ) AS notes (name, note) LOOP
       EXECUTE format('COMMENT ON COLUMN dmake.%I.%I IS %L', ledger, noted.name, noted.note);
@@ -84,4 +93,4 @@ BEGIN
 END
 $$;
 
-INSERT INTO dmake.meta (version) VALUES (1);
+INSERT INTO dmake.meta (version) VALUES (2) ON CONFLICT (single) DO UPDATE SET version = excluded.version;

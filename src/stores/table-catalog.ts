@@ -9,12 +9,22 @@ interface Mark {
   /** Format of the comment. */
   readonly dmake: 1;
   readonly target: string;
+  /** Of recipe and inputs: the idempotency key of the load. */
   readonly fingerprint: Digest;
+  /** Of what the load says. Marks of a dmake before version 2 of the ledger have none; the fingerprint stands for it then. */
+  readonly content?: Digest;
   readonly attempt: string;
   readonly rows: number;
 }
 
-/** Stands for the content of a table that is there but that dmake has not loaded: differs from every fingerprint. */
+/** A table or partition as it is found. */
+export interface Found {
+  readonly fact: Fact;
+  /** Nothing where dmake has not loaded it, or where what was loaded is not there any more. */
+  readonly mark?: Mark;
+}
+
+/** Stands for the content of a table that is there but that dmake has not loaded: differs from every other digest. */
 const unrecorded: Digest = digestOf("a table that dmake has not loaded");
 
 export interface ExistingColumn {
@@ -44,6 +54,8 @@ export interface ExistingTable {
   readonly keys: readonly Part[];
   /** Other indexes; `definition` is what follows the table's name. */
   readonly indexes: readonly Part[];
+  /** Somebody's own triggers, which may change what is inserted. */
+  readonly triggers: boolean;
 }
 
 interface ExistingPartition {
@@ -75,7 +87,7 @@ const relationsSql = `
    WHERE $3::text IS NULL OR strpos(pg_get_expr(p.relpartbound, p.oid), $3) > 0`;
 
 /** What is there of the addresses, in order, by one query. */
-export async function readFacts(session: Session, addresses: readonly Address[]): Promise<readonly Fact[]> {
+export async function readFound(session: Session, addresses: readonly Address[]): Promise<readonly Found[]> {
   if (addresses.length === 0) return [];
   const tables = new Map(
     addresses.map((address) => [JSON.stringify([address.schema, address.table]), address]),
@@ -88,37 +100,41 @@ export async function readFacts(session: Session, addresses: readonly Address[])
     wanted.map(({ table }) => table),
     needle,
   ]);
-  const found = new Map<string, Fact>();
+  const found = new Map<string, Found>();
   for (const row of rows) {
     const whole = placeOf(row.schema, row.table, undefined);
-    if (row.bound === null) found.set(whole, factOf(row));
+    if (row.bound === null) found.set(whole, foundIn(row));
     // A partitioned table, asked for as a whole: it is there, and not as we would have made it.
-    else if (!found.has(whole)) found.set(whole, { kind: "present", digest: unrecorded });
+    else if (!found.has(whole)) found.set(whole, strange);
     for (const value of listValues(row.bound ?? ""))
-      found.set(placeOf(row.schema, row.table, value), factOf(row));
+      found.set(placeOf(row.schema, row.table, value), foundIn(row));
   }
   return addresses.map(
-    ({ schema, table, partition }) => found.get(placeOf(schema, table, partition)) ?? { kind: "absent" },
+    ({ schema, table, partition }) => found.get(placeOf(schema, table, partition)) ?? nothing,
   );
 }
 
 const placeOf = (schema: string, table: string, partition: string | undefined): string =>
   JSON.stringify([schema, table, partition]);
 
+const nothing: Found = { fact: { kind: "absent" } };
+const strange: Found = { fact: { kind: "present", digest: unrecorded } };
+
 /** A table of ours that lost its file's content was truncated behind our back: what was loaded is not there. */
-function factOf({ comment, bytes }: RelationRow): Fact {
+function foundIn({ comment, bytes }: RelationRow): Found {
   const mark = readMark(comment);
-  if (mark === undefined) return { kind: "present", digest: unrecorded };
-  return mark.rows > 0 && bytes === "0" ? { kind: "absent" } : { kind: "present", digest: mark.fingerprint };
+  if (mark === undefined) return strange;
+  if (mark.rows > 0 && bytes === "0") return nothing;
+  return { fact: { kind: "present", digest: mark.content ?? mark.fingerprint }, mark };
 }
 
 function readMark(comment: string | null): Mark | undefined {
   if (comment === null || !comment.startsWith('{"dmake"')) return undefined;
   try {
     const mark = JSON.parse(comment) as Partial<Mark>;
-    return mark.dmake === 1 && typeof mark.fingerprint === "string" && typeof mark.rows === "number"
-      ? (mark as Mark)
-      : undefined;
+    const { dmake, fingerprint, content = "", rows } = mark;
+    const strings = typeof fingerprint === "string" && typeof content === "string";
+    return dmake === 1 && strings && typeof rows === "number" ? (mark as Mark) : undefined;
   } catch {
     // Somebody's own words that begin like ours.
     return undefined;
@@ -152,6 +168,7 @@ interface TableRow extends Row {
   readonly checks: readonly Part[] | null;
   readonly keys: readonly Part[] | null;
   readonly indexes: readonly Part[] | null;
+  readonly triggers: boolean;
 }
 
 // A generated column's expression is in pg_attrdef too, so `default` counts only where the column is not computed.
@@ -170,7 +187,8 @@ const tableSql = `
          (SELECT json_agg(json_build_object('name', x.relname, 'definition', substr(def, strpos(def, head) + length(head))))
             FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid,
                  LATERAL (SELECT pg_get_indexdef(x.oid), ' ON ONLY ' || quote_ident($1) || '.' || quote_ident($2)) AS t (def, head)
-           WHERE i.indrelid = c.oid AND strpos(def, head) > 0 AND NOT i.indisunique) AS indexes
+           WHERE i.indrelid = c.oid AND strpos(def, head) > 0 AND NOT i.indisunique) AS indexes,
+         EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal) AS triggers
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid AND pt.partstrat = 'l' AND pt.partnatts = 1
     LEFT JOIN pg_attribute key ON key.attrelid = c.oid AND key.attnum = pt.partattrs[0]
@@ -192,6 +210,7 @@ export async function readTable(
     checks: row.checks ?? [],
     keys: row.keys ?? [],
     indexes: row.indexes ?? [],
+    triggers: row.triggers,
   };
 }
 

@@ -1,8 +1,10 @@
 // Takes the rows of one load into a side table that only its own transaction sees. Knows nothing of publishing.
 import { strict as assert } from "node:assert";
+import { createHash, type Hash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom } from "pg-copy-streams";
 import { fail, ok, type Result } from "../core/failure.js";
+import type { Digest } from "../core/trace.js";
 import type { Attempt, TableColumn, TableWriter } from "../engine/ports.js";
 import { readTable } from "./table-catalog.js";
 import { type Address, ledgerSchema, literal, quoted, relation, sideName } from "./table-name.js";
@@ -18,6 +20,12 @@ export interface Side {
   readonly name: string;
 }
 
+/** Where the rows are then. */
+export interface Placement extends Side {
+  /** What the columns that were sent are called there, in the order in which they were sent. */
+  readonly sent: readonly string[];
+}
+
 //  begun ──open──► opened ──copy──► copied          (any) ──discard──► gone
 /** One transaction with a side table in it. Ends with `discard`, or by the commit of whoever publishes it. */
 export class Loading implements TableWriter {
@@ -28,7 +36,7 @@ export class Loading implements TableWriter {
   readonly key: string | undefined;
   #side: Side | undefined;
   #columns: readonly string[] = [];
-  #copied: number | undefined;
+  #copied: { readonly rows: number; readonly digest: Digest } | undefined;
   #copying: AbortController | undefined;
 
   constructor(session: Session, address: Address, attempt: Attempt) {
@@ -49,9 +57,14 @@ export class Loading implements TableWriter {
     return this.#side;
   }
 
-  /** Rows that the server said it took. */
-  get copied(): number {
-    assert(this.#copied !== undefined, `bug: nothing was copied into ${this.address.target}`);
+  /** The names of the columns that are sent, in that order. */
+  get columns(): readonly string[] {
+    return this.#columns;
+  }
+
+  /** Rows that the server said it took, and the SHA-256 of their bytes: of the same rows in the same order, the same. */
+  get copied(): { readonly rows: number; readonly digest: Digest } {
+    assert(this.#copied, `bug: nothing was copied into ${this.address.target}`);
     return this.#copied;
   }
 
@@ -96,7 +109,7 @@ export class Loading implements TableWriter {
     await session.query(
       `CREATE TABLE ${relation(side.schema, side.name)} (${[...keyed, ...data].join(", ")})`,
     );
-    this.#columns = placed.map(({ name }) => quoted(name));
+    this.#columns = placed.map(({ name }) => name);
     this.#side = side;
   }
 
@@ -105,19 +118,21 @@ export class Loading implements TableWriter {
     const { schema, name } = this.side;
     assert(!this.#copying, `bug: ${this.address.target} copied twice`);
     this.#copying = new AbortController();
-    const sql = `COPY ${relation(schema, name)} (${this.#columns.join(", ")}) FROM STDIN WITH (FORMAT binary)`;
+    const columns = this.#columns.map(quoted).join(", ");
+    const sql = `COPY ${relation(schema, name)} (${columns}) FROM STDIN WITH (FORMAT binary)`;
+    const hash = createHash("sha256");
     const broken: { error?: unknown } = {};
     const { session } = this;
     const stop = AbortSignal.any([signal, this.#copying.signal]);
     const copied = await session.guard(`copy the rows of ${this.address.target}`, async () => {
       const copying = session.client.query(copyFrom(sql));
       try {
-        await pipeline(watched(bytes, broken), copying, { signal: stop });
+        await pipeline(watched(bytes, hash, broken), copying, { signal: stop });
       } catch (error) {
         if (stop.aborted) return fail({ reason: "interrupted" });
         if (!("error" in broken)) throw error;
       }
-      this.#copied = copying.rowCount;
+      this.#copied = { rows: copying.rowCount, digest: `sha256:${hash.digest("hex")}` };
       return ok(copying.rowCount);
     });
     if ("error" in broken) throw broken.error;
@@ -132,13 +147,17 @@ export class Loading implements TableWriter {
   }
 }
 
-/** Notes whether it was the rows' own side that broke. */
+/** Hashes on the way, and notes whether it was the rows' own side that broke. */
 async function* watched(
   bytes: AsyncIterable<Uint8Array>,
+  hash: Hash,
   broken: { error?: unknown },
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* bytes;
+    for await (const part of bytes) {
+      hash.update(part);
+      yield part;
+    }
   } catch (error) {
     broken.error = error;
     throw error;

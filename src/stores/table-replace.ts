@@ -2,7 +2,7 @@
 import { fail, ok, type Result } from "../core/failure.js";
 import { type ExistingTable, readTable } from "./table-catalog.js";
 import { ensureSchema, firstLoss, growth, refit } from "./table-evolve.js";
-import type { Loading, Side } from "./table-loading.js";
+import type { Loading, Placement } from "./table-loading.js";
 import { lockTable, type Patience, withRelationLocks } from "./table-locks.js";
 import { quoted, relation } from "./table-name.js";
 import { checkKind, misfit, typeHelp } from "./table-shape.js";
@@ -14,7 +14,7 @@ import { checkKind, misfit, typeHelp } from "./table-shape.js";
  * dmake has not loaded. Readers see the old rows until the commit; writers wait (SHARE ROW EXCLUSIVE), since a row that
  * somebody adds between DELETE and COMMIT would stay.
  */
-export async function replaceRows(loading: Loading, patience: Patience): Promise<Result<Side>> {
+export async function replaceRows(loading: Loading, patience: Patience): Promise<Result<Placement>> {
   const { session, address, side } = loading;
   await lockTable(session, address);
   const table = await readTable(session, address.schema, address.table);
@@ -24,7 +24,7 @@ export async function replaceRows(loading: Loading, patience: Patience): Promise
     await ensureSchema(session, address, side);
     const fresh = relation(address.schema, side.name);
     await session.query(`ALTER TABLE ${fresh} RENAME TO ${quoted(address.table)}`);
-    return ok({ schema: address.schema, name: address.table });
+    return ok({ schema: address.schema, name: address.table, sent: loading.columns });
   }
   return withRelationLocks(session, address, patience, () => exchange(loading, table));
 }
@@ -33,7 +33,7 @@ export async function replaceRows(loading: Loading, patience: Patience): Promise
 async function exchange(
   { session, address, side, copied }: Loading,
   table: ExistingTable,
-): Promise<Result<Side>> {
+): Promise<Result<Placement>> {
   const fitted = await refit(session, address, side, table);
   if (!fitted.ok) return fitted;
   const name = relation(address.schema, address.table);
@@ -51,13 +51,14 @@ async function exchange(
   const inserted = await session.run(
     `INSERT INTO ${name} (${into}) SELECT ${from} FROM ${relation(side.schema, side.name)}`,
   );
-  if (inserted.rowCount !== copied)
+  if (inserted.rowCount !== copied.rows)
     return fail({
       reason: "rows-lost",
       table: address.table,
-      expected: copied,
+      expected: copied.rows,
       found: inserted.rowCount ?? 0,
     });
   await session.query(`DROP TABLE ${relation(side.schema, side.name)}`);
-  return ok({ schema: address.schema, name: address.table });
+  const sent = fitted.value.placed.map((column) => column.name);
+  return ok({ schema: address.schema, name: address.table, sent });
 }

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { ok, type Result } from "../core/failure.js";
 import { type ExistingTable, nameTaken, readPartition, readTable } from "./table-catalog.js";
 import { conform, ensureSchema, growth, refit } from "./table-evolve.js";
-import type { Loading, Side } from "./table-loading.js";
+import type { Loading, Placement, Side } from "./table-loading.js";
 import { lockTable, type Patience, withRelationLocks } from "./table-locks.js";
 import { type Address, literal, partitionNames, quoted, relation } from "./table-name.js";
 import type { Session } from "./table-session.js";
@@ -19,7 +19,7 @@ import { checkKind, misfit } from "./table-shape.js";
  * Readers are kept out from DETACH to COMMIT (ACCESS EXCLUSIVE on parent and old partition); the first load of a partition
  * keeps nobody out. A reader with a snapshot older than the swap (REPEATABLE READ) finds the new partition empty, as after TRUNCATE.
  */
-export async function swapIn(loading: Loading, patience: Patience): Promise<Result<Side>> {
+export async function swapIn(loading: Loading, patience: Patience): Promise<Result<Placement>> {
   const { session, address, side, key } = loading;
   assert(key !== undefined, `bug: ${address.target} has no partition column`);
   await lockTable(session, address);
@@ -27,17 +27,20 @@ export async function swapIn(loading: Loading, patience: Patience): Promise<Resu
   const kind = checkKind(address, parent, key);
   if (!kind.ok) return kind;
   let evolve: readonly string[] = [];
+  let sent = loading.columns;
   if (parent !== undefined) {
     const fitted = await refit(session, address, side, parent);
     if (!fitted.ok) return fitted;
     const conformed = await conform(session, address, side, parent, fitted.value);
     if (!conformed.ok) return conformed;
     evolve = growth(fitted.value);
+    sent = fitted.value.placed.map(({ name }) => name);
   }
   await ensureSchema(session, address, side);
   return withRelationLocks(session, address, patience, async () => {
     if (parent === undefined) await createParent(session, address, side, key);
-    return replacePartition(session, address, side, evolve);
+    const placed = await replacePartition(session, address, side, evolve);
+    return placed.ok ? ok({ ...placed.value, sent }) : placed;
   });
 }
 

@@ -4,17 +4,16 @@ import { fail, ok, type Result } from "../core/failure.js";
 import { fingerprintOf } from "../core/fingerprint.js";
 import type { Step } from "../core/rule.js";
 import type { Fact, Trace } from "../core/trace.js";
-import type { Attempt, Outcome, Stage, Store } from "../engine/ports.js";
+import type { Attempt, Finished, Published, Stage, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
-import { ensureLedger, readTraces, recordLoad } from "./ledger.js";
-import { readFacts, writeMark } from "./table-catalog.js";
-import { commit } from "./table-commit.js";
+import { ensureLedger, readLedger } from "./ledger.js";
+import { adoptTable } from "./table-adopt.js";
+import { readFound } from "./table-catalog.js";
 import { Loading } from "./table-loading.js";
 import { lockLoad, type Patience, usualPatience } from "./table-locks.js";
-import { type Address, addressOf, ledgerSchema, literal, relation } from "./table-name.js";
-import { replaceRows } from "./table-replace.js";
+import { type Address, addressOf, ledgerSchema } from "./table-name.js";
+import { publishLoad, targetOf } from "./table-publish.js";
 import { Session } from "./table-session.js";
-import { swapIn } from "./table-swap.js";
 
 export interface TablesOptions {
   /** Asked at the first use, so that a build of files alone needs no database. */
@@ -31,17 +30,20 @@ type Already = { readonly kind: "already"; readonly trace: Trace };
  *
  * Observing reads catalogue and ledger, one query each however many targets, and creates nothing. A load is one transaction
  * on a connection of its own: it locks its partition, fills a side table, puts that in place, writes the ledger, commits. A
- * fact's digest is the fingerprint that the table carries in its COMMENT: so a table that was dropped, emptied, put back
- * from an old dump or made by somebody else is seen, whatever the ledger says. Rows edited one by one are not.
+ * fact's digest is that of the content (columns, types, rows) that the table carries in its COMMENT: so a table that was
+ * dropped, emptied, put back from an old dump or made by somebody else is seen, whatever the ledger says, and one that was
+ * loaded anew with the same rows is the same to all that depend on it. Rows edited one by one are not seen.
  */
 export function createTables(options: TablesOptions): Store {
   const store = new Tables(options);
   return {
     observe: (names) => store.observe(names),
+    // A table has nothing that moves whenever it is touched; what it was made from and what it says, `observe` tells.
+    stamps: async (names) => ok(names.map(() => undefined)),
     traces: (steps) => store.traces(steps),
     stage: (attempt) => store.stage(attempt),
-    publish: (attempt, stage, outcome, durationMs) =>
-      store.publish(attempt, { loading: loadingOf(stage), outcome, durationMs }),
+    publish: (_attempt, stage, finished) => store.publish(loadingOf(stage), finished),
+    adopt: (attempt) => store.adopt(attempt),
     discard: (_attempt, stage) => store.discard(loadingOf(stage)),
     close: () => store.close(),
   };
@@ -66,12 +68,15 @@ class Tables {
 
   async observe(names: readonly string[]): Promise<Result<readonly Fact[]>> {
     return this.#read("look at the tables", names, async (session, addresses) =>
-      ok(await readFacts(session, addresses)),
+      ok((await readFound(session, addresses)).map(({ fact }) => fact)),
     );
   }
 
   async traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>> {
-    return this.#read("read the ledger", steps.map(targetOf), readTraces);
+    return this.#read("read the ledger", steps.map(targetOf), async (session, addresses) => {
+      const recorded = await readLedger(session, addresses);
+      return recorded.ok ? ok(recorded.value.map((entry) => entry?.trace)) : recorded;
+    });
   }
 
   async #read<T>(
@@ -144,6 +149,18 @@ class Tables {
   }
 
   async #begin(session: Session, target: string, attempt: Attempt): Promise<Result<Stage | Already>> {
+    const address = await this.#lock(session, target);
+    if (!address.ok) return address;
+    const trace = await this.#sameAlready(session, address.value, attempt);
+    if (!trace.ok) return trace;
+    if (trace.value) return ok({ kind: "already", trace: trace.value });
+    const loading = new Loading(session, address.value, attempt);
+    this.#loadings.add(loading);
+    return ok({ kind: "table", writer: loading });
+  }
+
+  /** Begins a transaction that holds the lock of the target's loads, in a database with a ledger. */
+  async #lock(session: Session, target: string): Promise<Result<Address>> {
     const schema = await this.#defaultSchema(session);
     if (!schema.ok) return schema;
     const address = addressOf(target, schema.value);
@@ -154,12 +171,7 @@ class Tables {
     // Limits that a role or database may have for people's queries: a load has no time limit while rows come in.
     await session.query("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0");
     await lockLoad(session, address.value);
-    const trace = await this.#sameAlready(session, address.value, attempt);
-    if (!trace.ok) return trace;
-    if (trace.value) return ok({ kind: "already", trace: trace.value });
-    const loading = new Loading(session, address.value, attempt);
-    this.#loadings.add(loading);
-    return ok({ kind: "table", writer: loading });
+    return address;
   }
 
   /** Looked at again under the lock, in statements that begin after it was given: whoever had it has committed. */
@@ -169,47 +181,47 @@ class Tables {
     attempt: Attempt,
   ): Promise<Result<Trace | undefined>> {
     if (attempt.forced) return ok(undefined);
-    const traces = await readTraces(session, [address]);
-    if (!traces.ok) return traces;
-    const [trace] = traces.value;
-    const fingerprint = fingerprintOf(attempt.recipe, attempt.inputs);
-    if (trace?.outputs[0]?.digest !== fingerprint) return ok(undefined);
-    const [fact] = await readFacts(session, [address]);
-    return ok(fact?.kind === "present" && fact.digest === fingerprint ? trace : undefined);
+    const recorded = await readLedger(session, [address]);
+    if (!recorded.ok) return recorded;
+    const [entry] = recorded.value;
+    const [found] = await readFound(session, [address]);
+    const [said] = entry?.trace.outputs ?? [];
+    const there = found?.fact.kind === "present" && found.fact.digest === said?.digest;
+    const same = entry?.fingerprint === fingerprintOf(attempt.recipe, attempt.inputs);
+    return ok(same && there ? entry.trace : undefined);
   }
 
-  async publish(
-    attempt: Attempt,
-    { loading, outcome, durationMs }: { loading: Loading; outcome: Outcome; durationMs: number },
-  ): Promise<Result<Trace>> {
+  async publish(loading: Loading, finished: Finished): Promise<Result<Published>> {
     const { session, address } = loading;
-    assert(outcome.kind === "made", `bug: ${address.target} was staged and not made`);
     return session.guard(`publish ${address.target}`, async () => {
-      // A client that hangs from here on would keep readers out.
-      await session.query("SET LOCAL idle_in_transaction_session_timeout = '60s'");
-      const rows = await countRows(loading, outcome.facts.rows);
-      if (!rows.ok) return rows;
-      const patience = this.#options.patience ?? usualPatience;
-      const placed = await (address.partition === undefined ? replaceRows : swapIn)(loading, patience);
-      if (!placed.ok) return placed;
-      const fingerprint = fingerprintOf(attempt.recipe, attempt.inputs);
-      const trace = traceOf(attempt, { fingerprint, outcome, durationMs });
-      const mark = writeMark({
-        dmake: 1,
-        target: address.target,
-        fingerprint,
-        attempt: attempt.id,
-        rows: rows.value,
-      });
-      const { schema, name } = placed.value;
-      await session.query(`COMMENT ON TABLE ${relation(schema, name)} IS ${literal(mark)}`);
-      await recordLoad(session, { address, fingerprint, trace, rows: rows.value, run: this.#options.run });
-      const committed = await commit(loading);
-      if (!committed.ok) return committed;
+      const { run, patience = usualPatience } = this.#options;
+      const trace = await publishLoad(loading, finished, { run, patience });
+      if (!trace.ok) return trace;
       this.#loadings.delete(loading);
       await session.end();
-      return ok(trace);
+      return ok({ trace: trace.value, saved: [] });
     });
+  }
+
+  async adopt(attempt: Attempt): Promise<Result<Trace>> {
+    const opened = await Session.open(this.#options.database);
+    if (!opened.ok) return opened;
+    const session = opened.value;
+    const target = targetOf(attempt.step);
+    this.#waiting.add(session);
+    try {
+      return await session.guard(`adopt ${target}`, async () => {
+        const address = await this.#lock(session, target);
+        if (!address.ok) return address;
+        const adopted = await adoptTable(session, address.value, { attempt, run: this.#options.run });
+        // In a message of its own, as after a load. Unanswered, it is the caller who asks again.
+        await session.query(adopted.ok ? "COMMIT" : "ROLLBACK");
+        return adopted;
+      });
+    } finally {
+      this.#waiting.delete(session);
+      await session.end();
+    }
   }
 
   async discard(loading: Loading): Promise<void> {
@@ -224,38 +236,4 @@ class Tables {
     this.#reader = undefined;
     if (reader?.ok) await reader.value.end();
   }
-}
-
-function targetOf(step: Step): string {
-  assert(step.outputs.length === 1, `bug: ${step.id} has ${step.outputs.length} outputs; a load has one`);
-  return step.outputs[0]!;
-}
-
-/** Three counts that have to agree: what the recipe read, what the server took, and what is in the table. */
-async function countRows(
-  { session, address, side, copied }: Loading,
-  expected = copied,
-): Promise<Result<number>> {
-  const [row] = await session.query<{ rows: string }>(
-    `SELECT count(*) AS rows FROM ${relation(side.schema, side.name)}`,
-  );
-  const found = Number(row?.rows);
-  if (found === expected && found === copied) return ok(found);
-  return fail({ reason: "rows-lost", table: address.table, expected, found });
-}
-
-function traceOf(
-  attempt: Attempt,
-  { fingerprint, outcome, durationMs }: { fingerprint: string; outcome: Outcome; durationMs: number },
-): Trace {
-  return {
-    recipe: attempt.recipe,
-    inputs: attempt.inputs,
-    outputs: [{ name: targetOf(attempt.step), digest: fingerprint }],
-    attempt: attempt.id,
-    startedAt: attempt.startedAt,
-    checkedAt: new Date().toISOString(),
-    durationMs,
-    facts: outcome.facts,
-  };
 }

@@ -11,6 +11,7 @@ import type { Job, Progress, TableWriter } from "../../src/engine/ports.js";
 import { runLoad } from "../../src/recipes/load.js";
 import { startServer, type TestServer } from "../rig/postgres.js";
 import { type TestTable, testTable } from "../rig/table.js";
+import { plain } from "./jobs.js";
 
 const home = process.cwd();
 const folder = mkdtempSync(join(tmpdir(), "dmake-load-"));
@@ -68,7 +69,7 @@ function job({
   progress = () => undefined,
 }: Wish): Job {
   const id = "table:trips/2023-01";
-  const step: Step = { id, rule, binding: { month: "2023-01" }, inputs, after: [], outputs: [id], recipe };
+  const step: Step = { ...plain, id, rule, binding: { month: "2023-01" }, inputs, outputs: [id], recipe };
   return {
     step,
     inputs,
@@ -78,6 +79,7 @@ function job({
     signal,
     log: () => undefined,
     progress,
+    need: async () => ok(undefined),
   };
 }
 

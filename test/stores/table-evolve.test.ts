@@ -268,7 +268,7 @@ test("two first loads with different columns and types at once make one table th
   );
   const [first, second, third] = staged as [(typeof staged)[0], (typeof staged)[0], (typeof staged)[0]];
   for (const { attempt, stage, rows } of [first, second])
-    value(await world.store.publish(attempt, stage, made(rows.rows.length), 1));
+    value(await world.store.publish(attempt, stage, made(rows.rows.length, attempt)));
   assert.deepEqual(await typesOf(world), {
     month: "text",
     id: "bigint",
@@ -280,7 +280,7 @@ test("two first loads with different columns and types at once make one table th
     { id: "1", share: "5" },
     { id: String(2 ** 40), share: "7" },
   ]);
-  const error = failure(await world.store.publish(third.attempt, third.stage, made(1), 1));
+  const error = failure(await world.store.publish(third.attempt, third.stage, made(1, third.attempt)));
   assert.ok(error.reason === "table-shape");
   assert.deepEqual(error.differences, ["`share` is `bigint` in the table, which cannot hold `0.5`"]);
   await world.store.discard(third.attempt, third.stage);

@@ -98,7 +98,7 @@ test("bytes that the server refuses are a failure", async (t) => {
   }
   const error = failure(await writerOf(stage).copy(nonsense(), never));
   assert.ok(error.reason === "postgres-error" && error.code === "22P04", JSON.stringify(error));
-  assert.equal(failure(await store.publish(attempt, stage, made(3), 1)).reason, "postgres-error");
+  assert.equal(failure(await store.publish(attempt, stage, made(3, attempt))).reason, "postgres-error");
   await store.discard(attempt, stage);
   await isUnharmed(world);
 });
@@ -210,7 +210,7 @@ test("a count that differs from what the recipe read is not published", async (t
   t.after(world.end);
   const { store, attempt, stage } = await staged(world, fresh);
   value(await fill(stage, fresh));
-  const error = failure(await store.publish(attempt, stage, made(4), 1));
+  const error = failure(await store.publish(attempt, stage, made(4, attempt)));
   assert.deepEqual(error, { reason: "rows-lost", table: "trips", expected: 4, found: 3 });
   await store.discard(attempt, stage);
   await isUnharmed(world);

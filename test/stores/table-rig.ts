@@ -3,8 +3,8 @@ import { strict as assert } from "node:assert";
 import pg from "pg";
 import { type Failure, ok, type Result } from "../../src/core/failure.js";
 import type { LoadRecipe, Rule, Step } from "../../src/core/rule.js";
-import type { Fact, Trace } from "../../src/core/trace.js";
-import type { Attempt, Outcome, Stage, Store, TableColumn, TableWriter } from "../../src/engine/ports.js";
+import type { Fact, Parts, Trace } from "../../src/core/trace.js";
+import type { Attempt, Finished, Stage, Store, TableColumn, TableWriter } from "../../src/engine/ports.js";
 import { type Database, openDatabase } from "../../src/postgres/connect.js";
 import { createTables, type TablesOptions } from "../../src/stores/tables.js";
 import { startServer } from "../rig/postgres.js";
@@ -20,6 +20,8 @@ export interface Rows {
   readonly digest?: string;
   readonly attempt?: string;
   readonly partitionColumn?: string;
+  /** Named parts of the recipe, if they matter. */
+  readonly recipe?: Parts;
 }
 
 export interface World {
@@ -122,15 +124,19 @@ export function attemptFor(rows: Rows, { forced = false }: { forced?: boolean } 
     rule: {} as Rule,
     binding: {},
     inputs: ["data/rows.parquet"],
+    uses: [],
     after: [],
+    optional: new Set(),
     outputs: [rows.target],
+    directories: new Set(),
     recipe,
   };
   return {
     id: rows.attempt ?? `attempt-${++attempts}`,
     step,
-    recipe: { kind: "load" },
+    recipe: rows.recipe ?? { kind: "load" },
     inputs: [{ name: "data/rows.parquet", digest: rows.digest ?? `sha256:${JSON.stringify(rows.rows)}` }],
+    because: [{ why: "no-record" }],
     startedAt: new Date().toISOString(),
     forced,
   };
@@ -146,7 +152,13 @@ export const failure = (result: Result<unknown>): Failure => {
   return result.error;
 };
 
-export const made = (rows: number): Outcome => ({ kind: "made", facts: { rows } });
+/** What the engine says of a recipe that ended well, and that nothing got in the way of. */
+export const made = (rows: number, { inputs }: Pick<Attempt, "inputs">): Finished => ({
+  outcome: { kind: "made", facts: { rows } },
+  durationMs: 12.5,
+  inputs,
+  discovered: [],
+});
 
 const never = new AbortController().signal;
 
@@ -174,9 +186,10 @@ export async function load(
   if (stage.value.kind === "already") return ok("already");
   const filled = await fill(stage.value, rows);
   const published = filled.ok
-    ? await store.publish(attempt, stage.value, made(rows.rows.length), 12.5)
+    ? await store.publish(attempt, stage.value, made(rows.rows.length, attempt))
     : filled;
-  if (!published.ok) await store.discard(attempt, stage.value);
+  if (published.ok) return ok(published.value.trace);
+  await store.discard(attempt, stage.value);
   return published;
 }
 

@@ -54,7 +54,7 @@ test("two loads of one partition at once: the second waits, and finds it done", 
   const waiting = second.stage(attemptFor(january));
   await asks.opened;
   value(await fill(stage, january));
-  const trace = value(await world.store.publish(attempt, stage, made(3), 1));
+  const { trace } = value(await world.store.publish(attempt, stage, made(3, attempt)));
   assert.deepEqual(value(await waiting), { kind: "already", trace });
 });
 

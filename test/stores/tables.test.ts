@@ -2,13 +2,16 @@
 import { strict as assert } from "node:assert";
 import { after, test } from "node:test";
 import { fingerprintOf } from "../../src/core/fingerprint.js";
-import type { Fact } from "../../src/core/trace.js";
+import { type Fact, unsettled } from "../../src/core/trace.js";
+import type { Stage } from "../../src/engine/ports.js";
 import {
   attemptFor,
   emptyWorld,
   factOf,
   failure,
+  fill,
   load,
+  made,
   type Rows,
   stopServer,
   value,
@@ -85,16 +88,36 @@ test("the same rows by the same recipe are not loaded again, unless forced", asy
   assert.deepEqual(await world.sql("SELECT count(*)::int AS rows FROM green_trips"), [{ rows: 3 }]);
 });
 
-test("the record is what was published, and the table carries its fingerprint", async (t) => {
+test("the record is what was published, and the table carries what it says and what it was made from", async (t) => {
   const world = await emptyWorld();
   t.after(world.end);
   const attempt = attemptFor(january);
   const trace = value(await load(world.store, { ...january, attempt: attempt.id }));
   assert.ok(trace !== "already");
-  const digest = fingerprintOf(attempt.recipe, attempt.inputs);
-  assert.deepEqual(trace.outputs, [{ name: january.target, digest }]);
-  assert.deepEqual(await factOf(world.store, january.target), { kind: "present", digest });
   assert.deepEqual(value(await world.another().traces([attempt.step])), [trace]);
+  const [output, ...more] = trace.outputs;
+  assert.ok(output?.name === january.target && more.length === 0);
+  const content = output.digest;
+  assert.deepEqual(await factOf(world.store, january.target), { kind: "present", digest: content });
+  const [row] = await world.sql("SELECT obj_description('green_trips_2023_01'::regclass) AS comment");
+  const fingerprint = fingerprintOf(attempt.recipe, attempt.inputs);
+  const carried = { dmake: 1, target: january.target, fingerprint, content, attempt: attempt.id, rows: 3 };
+  assert.deepEqual(JSON.parse(String(row?.comment)), carried);
+});
+
+test("rows of an input that changed meanwhile are recorded as such, and loaded again", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const attempt = attemptFor(january);
+  const stage = value(await world.store.stage(attempt)) as Stage;
+  value(await fill(stage, january));
+  const moved = attempt.inputs.map(({ name }) => ({ name, digest: unsettled }));
+  const { trace } = value(await world.store.publish(attempt, stage, made(3, { inputs: moved })));
+  assert.deepEqual(trace.inputs, [{ name: "data/rows.parquet", digest: unsettled }]);
+  assert.deepEqual(value(await world.store.traces([attempt.step])), [trace]);
+  assert.equal(failure(await world.store.adopt(attemptFor(january))).reason, "usage");
+  assert.notEqual(value(await load(world.store, january)), "already");
+  assert.equal(value(await load(world.store, january)), "already");
 });
 
 test("what others did to a partition is seen", async (t) => {

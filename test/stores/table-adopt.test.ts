@@ -1,0 +1,93 @@
+// The story of a ledger that was lost: a table that still says what it was loaded from is taken back, and no other.
+import { strict as assert } from "node:assert";
+import { after, test } from "node:test";
+import type { Stage } from "../../src/engine/ports.js";
+import {
+  attemptFor,
+  emptyWorld,
+  factOf,
+  failure,
+  fill,
+  load,
+  type Rows,
+  stopServer,
+  value,
+  type World,
+  watching,
+} from "./table-rig.js";
+
+after(stopServer);
+
+const columns = [{ name: "id", type: "integer" }];
+const january: Rows = { target: "table:trips/2023-01", columns, rows: [[1], [2]] };
+const zones: Rows = { target: "table:zones", columns, rows: [[7]] };
+
+const history = (world: World) =>
+  world.sql("SELECT target, outcome, rows, attempt FROM dmake.history ORDER BY id");
+
+test("a lost ledger is written again from the tables, and nothing is loaded", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  for (const rows of [january, zones]) {
+    value(await load(world.store, rows));
+    for (const loss of ["TRUNCATE dmake.loads, dmake.history", "DROP SCHEMA dmake CASCADE"]) {
+      await world.sql(loss);
+      const attempt = attemptFor(rows);
+      const trace = value(await world.store.adopt(attempt));
+      const fact = await factOf(world.store, rows.target);
+      assert.ok(fact.kind === "present");
+      assert.deepEqual(trace.outputs, [{ name: rows.target, digest: fact.digest }]);
+      assert.deepEqual(trace.because, attempt.because);
+      assert.deepEqual(value(await world.another().traces([attempt.step])), [trace]);
+      assert.deepEqual(await history(world), [
+        { target: rows.target, outcome: "adopted", rows: String(rows.rows.length), attempt: attempt.id },
+      ]);
+      assert.equal(value(await load(world.store, rows)), "already");
+    }
+  }
+});
+
+test("what this load has not made cannot be adopted, and nothing is written", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const refused = async (problem: RegExp, rows: Rows, help = `dmake ${rows.target}`): Promise<void> => {
+    const error = failure(await world.store.adopt(attemptFor(rows)));
+    assert.ok(error.reason === "usage" && "help" in error, JSON.stringify(error));
+    assert.match(error.message, problem);
+    assert.equal(error.help, help);
+  };
+  await refused(/is not there/, january);
+  value(await load(world.store, january));
+  const before = await history(world);
+  await refused(/other inputs or by another recipe/, { ...january, digest: "sha256:other" });
+  await refused(/other inputs or by another recipe/, { ...january, recipe: { kind: "load", version: "2" } });
+  await refused(/is not there/, { ...january, target: "table:trips/it's" }, `dmake 'table:trips/it'\\''s'`);
+  await world.sql("TRUNCATE trips");
+  await refused(/is not there, or empty/, january);
+  await world.sql("COMMENT ON TABLE trips_2023_01 IS 'mine'");
+  await refused(/was not loaded by dmake/, january);
+  await world.sql("CREATE TABLE zones (id integer)");
+  await refused(/was not loaded by dmake/, zones);
+  assert.deepEqual(await history(world), before);
+});
+
+test("whoever adopts waits for the load that is under way", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  value(await load(world.store, january));
+  const attempt = attemptFor({ ...january, rows: [[3]] });
+  const stage = value(await world.store.stage(attempt)) as Stage;
+  value(await fill(stage, { ...january, rows: [[3]] }));
+  let asks = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    asks = resolve;
+  });
+  const other = world.another({
+    database: watching(world.database, (sql) => /advisory_xact_lock/.test(sql) && asks()),
+  });
+  const adopting = other.adopt(attemptFor(january));
+  await asked;
+  const finished = { outcome: { kind: "made", facts: {} }, durationMs: 1, inputs: attempt.inputs } as const;
+  value(await world.store.publish(attempt, stage, { ...finished, discovered: [] }));
+  assert.match(JSON.stringify(failure(await adopting)), /other inputs/);
+});
