@@ -2,9 +2,9 @@
 import { dirname, resolve } from "node:path";
 import type { QueryArrayResult } from "pg";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
-import { type Ending, enterProject, type Surroundings } from "./commands.js";
 import { diagnose } from "./diagnose.js";
 import type { DbCommand, SqlCommand } from "./options.js";
+import { type Ending, enterProject, type Surroundings } from "./project.js";
 import { onOneLine } from "./words.js";
 import { lazyDatabase, usesEmbedded } from "./world.js";
 

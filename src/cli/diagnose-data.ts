@@ -1,6 +1,6 @@
 // Says in words what is wrong with downloads and data files. Knows nothing of streams or colours.
 import type { DataFailure, DownloadFailure } from "../core/failure.js";
-import type { Diagnosis } from "./diagnose.js";
+import type { Diagnosis } from "./diagnosis.js";
 
 export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
   switch (failure.reason) {

@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
-import type { Ending, Surroundings } from "./commands.js";
 import { diagnose } from "./diagnose.js";
 import { readCommandLine } from "./options.js";
+import type { Ending, Surroundings } from "./project.js";
 import type { Screen } from "./render.js";
 
 const exitCodes: Readonly<Record<Ending, number>> = { good: 0, failed: 1, refused: 2, stale: 3 };
@@ -32,14 +32,22 @@ async function onSignal(signal: keyof typeof signalCodes): Promise<void> {
   process.exit(signalCodes[signal]);
 }
 
+const signals = Object.keys(signalCodes) as (keyof typeof signalCodes)[];
+const listener = (signal: NodeJS.Signals) => void onSignal(signal as keyof typeof signalCodes);
+
 /**
  * From now on a signal stops the work in order. Before, while the Datafile is evaluated, there is nothing to put in
  * order, and an endless loop in it must die as any program does.
  */
 function interruptible(): AbortSignal {
-  for (const signal of Object.keys(signalCodes) as (keyof typeof signalCodes)[])
-    process.on(signal, () => void onSignal(signal));
+  mortal();
+  for (const signal of signals) process.on(signal, listener);
   return aborting.signal;
+}
+
+/** From now on a signal ends the process again. */
+function mortal(): void {
+  for (const signal of signals) process.off(signal, listener);
 }
 
 /** On a terminal, a line without an end that the next line replaces. */
@@ -65,6 +73,7 @@ function screenOf(): Screen {
     out: writer(process.stdout),
     err: writer(process.stderr),
     transient: terminal ? transient : undefined,
+    coloured: process.stdout.isTTY === true && process.env.TERM !== "dumb" && !process.env.NO_COLOR,
   };
 }
 
@@ -81,6 +90,7 @@ async function main(): Promise<number> {
     screen,
     env: process.env,
     interruptible,
+    mortal,
     cores: availableParallelism(),
     changeDirectory: (path) => process.chdir(path),
   };
@@ -90,6 +100,12 @@ async function main(): Promise<number> {
       return 0;
     case "build":
       return exitCodes[await (await import("./commands.js")).runBuild(command, around)];
+    case "why":
+      return exitCodes[await (await import("./why.js")).runWhy(command, around)];
+    case "adopt":
+      return exitCodes[await (await import("./adopt.js")).runAdopt(command, around)];
+    case "clean":
+      return exitCodes[await (await import("./clean.js")).runClean(command, around)];
     case "db":
       return exitCodes[await (await import("./database.js")).runDb(command, around)];
     case "sql":

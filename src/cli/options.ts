@@ -2,22 +2,45 @@
 import { availableParallelism } from "node:os";
 import yargs, { type Argv } from "yargs";
 import { fail, ok, type Result } from "../core/failure.js";
+import { type Argued, asked, databaseVerbs, targetVerbs } from "./verbs.js";
 
-interface Where {
+export interface Where {
   /** As given with `-C`, or nothing. */
   readonly directory: string | undefined;
   /** As given with `-f`, or nothing. */
   readonly datafile: string | undefined;
 }
 
-export interface BuildCommand extends Where {
-  readonly verb: "build";
+/** Targets, goals and ranges, and the Datafile's parameters, as `name=value`. */
+export interface Asked extends Where {
   readonly words: readonly string[];
   readonly parameters: Readonly<Record<string, string>>;
+}
+
+export interface BuildCommand extends Asked {
+  readonly verb: "build";
   readonly jobs: number;
   readonly mode: "build" | "dry-run" | "question";
   readonly keepGoing: boolean;
   readonly forced: boolean;
+  readonly json: boolean;
+}
+
+export interface WhyCommand extends Asked {
+  readonly verb: "why";
+  readonly json: boolean;
+}
+
+export interface AdoptCommand extends Asked {
+  readonly verb: "adopt";
+  readonly json: boolean;
+}
+
+export interface CleanCommand extends Asked {
+  readonly verb: "clean";
+  readonly orphans: boolean;
+  /** Remove, and not only list. */
+  readonly yes: boolean;
   readonly json: boolean;
 }
 
@@ -39,11 +62,12 @@ export interface SqlCommand extends Where {
 /** What was asked for; `shown` is help or the version, to be printed as it is. */
 export type CommandLine =
   | BuildCommand
+  | WhyCommand
+  | AdoptCommand
+  | CleanCommand
   | DbCommand
   | SqlCommand
   | { readonly verb: "shown"; readonly text: string };
-
-const parameter = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
 
 /** Reads the arguments after the program's name. */
 export async function readCommandLine(
@@ -122,12 +146,13 @@ function describe(version: string, found: (command: CommandLine) => void) {
           .example("$0", "build the default goals of ./Datafile.ts")
           .example("$0 data/yellow_2021-01.parquet", "bring one file up to date")
           .example("$0 'table:green_trips/{2023-01..2023-03}'", "load three months")
-          .example("$0 -n loaded source=file:data/new", "what would run with another parameter"),
+          .example("$0 -n loaded source=file:data/new", "what would run with another parameter")
+          .example("$0 -- -odd.csv", "a target whose name begins with a dash")
+          .example("$0 ./why", "a target that is called as a verb is"),
       (argv) =>
         found({
           verb: "build",
-          ...where(argv),
-          ...split([argv._, argv["--"] ?? []].flat().map(String)),
+          ...asked(argv),
           jobs: argv.jobs,
           mode: argv.question ? "question" : argv.dryRun ? "dry-run" : "build",
           keepGoing: argv.keepGoing === true,
@@ -135,7 +160,7 @@ function describe(version: string, found: (command: CommandLine) => void) {
           json: argv.json === true,
         }),
     );
-  return databaseVerbs(parser, found)
+  return databaseVerbs(targetVerbs(parser, found), found)
     .version(version)
     .help()
     .alias("help", "h")
@@ -155,65 +180,33 @@ function describe(version: string, found: (command: CommandLine) => void) {
     .fail(false);
 }
 
-const databaseVerbs = (parser: Argv<Argued>, found: (command: CommandLine) => void) =>
-  parser
-    .command(
-      "db",
-      "start the database if it is the embedded one, leave it running, and print its URL",
-      (y) =>
-        y
-          .option("stop", { type: "boolean", describe: "stop the embedded server" })
-          .example('psql "$(dmake db)"', "look around with psql"),
-      (argv) =>
-        found({ verb: "db", ...where(argv), rest: argv._.slice(1).map(String), stop: argv.stop === true }),
-    )
-    .command(
-      "sql <statement>",
-      "run SQL and print the rows",
-      (y) =>
-        y
-          .positional("statement", { type: "string", demandOption: true })
-          .option("json", { type: "boolean", describe: "one JSON object a row" })
-          .example("$0 sql 'select month, count(*) from green_trips group by month'", ""),
-      (argv) =>
-        found({
-          verb: "sql",
-          ...where(argv),
-          rest: argv._.slice(1).map(String),
-          statement: argv.statement,
-          json: argv.json === true,
-        }),
-    );
-
-/** The flags of every verb. */
-interface Argued {
-  directory: string | undefined;
-  file: string | undefined;
-}
-
-const where = (argv: Argued): Where => ({
-  directory: argv.directory,
-  datafile: argv.file,
-});
-
-function split(words: readonly string[]): Pick<BuildCommand, "words" | "parameters"> {
-  const parameters: Record<string, string> = {};
-  const rest: string[] = [];
-  for (const word of words) {
-    const found = parameter.exec(word);
-    if (found) parameters[found[1] ?? ""] = found[2] ?? "";
-    else rest.push(word);
-  }
-  return { words: rest, parameters };
-}
-
+/** What no flag alone can say: numbers that are none, words that a verb does not take, words that it needs. */
 function checked(command: CommandLine): Result<CommandLine> {
-  if (command.verb === "build" && !(Number.isInteger(command.jobs) && command.jobs >= 1))
-    return fail({ reason: "usage", message: "`-j` takes a whole number from 1", help: "dmake -j 4" });
-  if ((command.verb === "sql" || command.verb === "db") && command.rest.length > 0) {
-    const message = `\`dmake ${command.verb}\` does not take \`${command.rest.join(" ")}\``;
-    const help = command.verb === "sql" ? 'quote the statement: dmake sql "select …"' : "dmake db --help";
-    return fail({ reason: "usage", message, help });
+  switch (command.verb) {
+    case "build":
+      return Number.isInteger(command.jobs) && command.jobs >= 1
+        ? ok(command)
+        : refused("`-j` takes a whole number from 1", "dmake -j 4");
+    case "db":
+    case "sql": {
+      if (command.rest.length === 0) return ok(command);
+      const help = command.verb === "sql" ? 'quote the statement: dmake sql "select …"' : "dmake db --help";
+      return refused(`\`dmake ${command.verb}\` does not take \`${command.rest.join(" ")}\``, help);
+    }
+    case "adopt":
+      return command.words.length > 0
+        ? ok(command)
+        : refused("`dmake adopt` needs the names of what it is to vouch for", "dmake adopt --help");
+    case "clean":
+      if (command.words.length > 0)
+        return refused(`\`dmake clean\` does not take \`${command.words.join(" ")}\``, "dmake clean --help");
+      return command.orphans
+        ? ok(command)
+        : refused("`dmake clean` removes nothing by itself", "dmake clean --orphans");
+    case "why":
+    case "shown":
+      return ok(command);
   }
-  return ok(command);
 }
+
+const refused = (message: string, help: string): Result<never> => fail({ reason: "usage", message, help });

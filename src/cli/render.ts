@@ -2,6 +2,7 @@
 import type { BuildEvent, Summary } from "../core/event.js";
 import type { Failure, Place } from "../core/failure.js";
 import { diagnose } from "./diagnose.js";
+import { warningText } from "./warn.js";
 import { durationText, factsText, onOneLine, reasonsText } from "./words.js";
 
 /** Where lines go. `transient` replaces the last transient line, and is nothing where there is no terminal. */
@@ -9,9 +10,13 @@ export interface Screen {
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;
   readonly transient: ((line: string) => void) | undefined;
+  /** Whether what goes to `out` may be coloured. */
+  readonly coloured: boolean;
 }
 
 export interface Renderer {
+  /** The steps that will be told of next, for columns that line up. */
+  readonly expect: (steps: readonly { readonly id: string }[]) => void;
   readonly event: (event: BuildEvent) => void;
   readonly failure: (failure: Failure, at?: Place) => void;
   /** What is being waited for while nothing runs. */
@@ -23,6 +28,7 @@ export interface Renderer {
 export function jsonRenderer(screen: Screen): Renderer {
   const write = (value: unknown) => screen.out(JSON.stringify(value));
   return {
+    expect: () => undefined,
     event: write,
     failure: (failure, at) => write({ event: "error", failure, ...(at && { at }) }),
     notice: () => undefined,
@@ -33,6 +39,7 @@ export function jsonRenderer(screen: Screen): Renderer {
 /** Nothing but errors: `-q` answers with its exit code. */
 export function quietRenderer(screen: Screen): Renderer {
   return {
+    expect: () => undefined,
     event: () => undefined,
     failure: (failure, at) => screen.err(diagnose(failure, at)),
     notice: () => undefined,
@@ -51,24 +58,33 @@ const refreshMs = 100;
 /** One line a finished step, failures at once and whole, one line at the end. On a terminal a line for what runs. */
 export class TextRenderer implements Renderer {
   readonly #screen: Screen;
-  readonly #width: number;
+  #width = 0;
   readonly #running = new Map<string, Running>();
   readonly #timer: NodeJS.Timeout | undefined;
   #notice = "";
   #total = 0;
   #settled = 0;
 
-  /** `names` are the names that will come, for columns that line up. */
-  constructor(screen: Screen, names: readonly string[]) {
+  constructor(screen: Screen) {
     this.#screen = screen;
-    this.#width = Math.min(64, Math.max(0, ...names.map((name) => name.length)));
     if (screen.transient) this.#timer = setInterval(() => this.#refresh(), refreshMs).unref();
   }
+
+  readonly expect: Renderer["expect"] = (steps) => {
+    for (const { id } of steps) this.#width = Math.max(this.#width, Math.min(64, id.length));
+  };
 
   readonly event = (event: BuildEvent): void => {
     switch (event.event) {
       case "started":
         this.#total = event.steps;
+        this.#settled = 0;
+        break;
+      case "grown":
+        this.#total = event.steps;
+        break;
+      case "warning":
+        this.#screen.err(warningText(event));
         break;
       case "running":
         this.#running.set(event.step, { since: performance.now(), progress: "", output: "" });

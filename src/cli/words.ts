@@ -1,5 +1,5 @@
 // Numbers, durations and reasons as a person reads them. Knows nothing of events or streams.
-import type { RunFacts } from "../core/trace.js";
+import { absent, type Digest, type RunFacts, unsettled } from "../core/trace.js";
 import type { Reason } from "../core/verdict.js";
 
 /** A name or value with its line ends and other control characters written out, so that it stays on its line. */
@@ -10,7 +10,7 @@ export const onOneLine = (text: string): string =>
 const rowsText = (rows: number): string => `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
 
 /** Powers of 1000, as on the disk's label. */
-function bytesText(bytes: number): string {
+export function bytesText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let [value, unit] = [bytes, 0];
   while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
@@ -32,7 +32,36 @@ export const factsText = ({ rows, bytes }: RunFacts): string =>
     ", ",
   );
 
-function reasonText(reason: Reason): string {
+/** A digest in short, and the two that are none. */
+export function digestText(digest: Digest): string {
+  if (digest === absent) return "not there";
+  return digest === unsettled ? "unknown" : `${digest.replace(/^sha256:/, "").slice(0, 8)}…`;
+}
+
+/** How an input came to differ from what is recorded of it. */
+function changeText({ recorded, found }: { readonly recorded: Digest; readonly found: Digest }): string {
+  if (found === absent) return "is gone";
+  if (recorded === absent) return "is there now";
+  return recorded === unsettled ? "changed while its recipe ran" : "changed";
+}
+
+/** Between then and now, in the largest unit that fits. */
+export function agoText(thenMs: number, nowMs: number): string {
+  const seconds = Math.round((nowMs - thenMs) / 1000);
+  if (seconds < 0) return "in the future";
+  if (seconds < 2) return "just now";
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min ago`;
+  return seconds < 172_800
+    ? `${Math.floor(seconds / 3600)} h ago`
+    : `${Math.floor(seconds / 86_400)} days ago`;
+}
+
+/** A name as one word of a shell. */
+export const wordText = (name: string): string =>
+  /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+
+export function reasonText(reason: Reason): string {
   switch (reason.why) {
     case "forced":
       return "forced by `-B`";
@@ -48,8 +77,10 @@ function reasonText(reason: Reason): string {
       return `\`${reason.input}\` is a new input`;
     case "input-removed":
       return `\`${reason.input}\` is no input any more`;
+    case "inputs-reordered":
+      return "its inputs come in another order";
     case "input-changed":
-      return `\`${reason.input}\` changed`;
+      return `\`${reason.input}\` ${changeText(reason)}`;
     case "expired":
       return `last checked ${reason.checkedAt}, longer ago than its \`maxAge\``;
   }

@@ -3,11 +3,12 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, normalize } from "node:path";
+import type { Warning } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
 import type { Stores } from "../engine/facts.js";
 import type { Runners, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
-import { createFiles } from "../stores/files.js";
+import { createFiles, type FileStore } from "../stores/files.js";
 
 /** dmake's own files, in the project's root. */
 export const ownFolder = ".dmake";
@@ -22,6 +23,8 @@ export interface Place {
 /** Everything that a build needs from outside. `close` leaves nothing running. */
 export interface Wired {
   readonly stores: Stores;
+  /** The store of files, for what only it can answer. */
+  readonly files: FileStore;
   readonly runners: Runners;
   readonly close: () => Promise<void>;
 }
@@ -59,10 +62,21 @@ export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">, notice:
   };
 }
 
-export function wire(place: Place, notice: Notice): Wired {
+/** What the world has to say while it works. */
+export interface Told {
+  readonly notice: Notice;
+  readonly warn: (warning: Warning) => void;
+}
+
+export function wire(place: Place, { notice, warn }: Told): Wired {
   const database = lazyDatabase(place, notice);
   const run = { id: randomBytes(8).toString("hex"), host: hostname() };
-  const files = createFiles({ directory: ownFolder, writable: place.writable });
+  const files = createFiles({
+    directory: ownFolder,
+    writable: place.writable,
+    warn,
+    sayTheSame: async (...files) => (await import("../duckdb/same.js")).sayTheSame(...files),
+  });
   const tables = lazyStore(async () => {
     if (!place.writable && (await hasNoDatabase(place))) return emptyStore;
     const { createTables } = await import("../stores/tables.js");
@@ -73,7 +87,7 @@ export function wire(place: Place, notice: Notice): Wired {
     await tables.close();
     await database.close();
   };
-  return { stores: { files, tables }, runners, close };
+  return { stores: { files, tables }, files, runners, close };
 }
 
 /** Whether the project's database would have to be made first: then nothing is loaded, and a query need not make it. */
@@ -94,7 +108,9 @@ const unwritable = (): never => {
 
 const emptyStore: Store = {
   observe: async (names) => ok(names.map(() => ({ kind: "absent" }))),
+  stamps: async (names) => ok(names.map(() => undefined)),
   traces: async (steps) => ok(steps.map(() => undefined)),
+  adopt: unwritable,
   stage: unwritable,
   publish: unwritable,
   discard: unwritable,
@@ -110,10 +126,11 @@ function lazyStore(load: () => Promise<Store>): Store {
   };
   return {
     observe: async (names) => (await store()).observe(names),
+    stamps: async (names) => (await store()).stamps(names),
     traces: async (steps) => (await store()).traces(steps),
+    adopt: async (attempt) => (await store()).adopt(attempt),
     stage: async (attempt, signal) => (await store()).stage(attempt, signal),
-    publish: async (attempt, stage, outcome, durationMs) =>
-      (await store()).publish(attempt, stage, outcome, durationMs),
+    publish: async (attempt, stage, finished) => (await store()).publish(attempt, stage, finished),
     discard: async (attempt, stage) => (await store()).discard(attempt, stage),
     close: async () => {
       if (loaded) await (await loaded).close();

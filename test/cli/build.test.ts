@@ -206,7 +206,23 @@ test("help and version", async (t) => {
   const here = project(t);
   const help = await here.run("--help");
   assert.equal(help.code, 0);
-  for (const flag of ["-j", "-n", "-q", "-k", "-B", "-C", "-f", "--json", "dmake db", "dmake sql"])
+  for (const flag of [
+    "-j",
+    "-n",
+    "-q",
+    "-k",
+    "-B",
+    "-C",
+    "-f",
+    "--json",
+    "dmake db",
+    "dmake sql",
+    "dmake why",
+  ])
     assert.ok(help.stdout.includes(flag), flag);
+  for (const verb of ["why", "adopt", "clean"]) {
+    const { stdout } = await here.run(verb, "--help");
+    assert.match(stdout, new RegExp(`^Examples:\\n {2}dmake ${verb} `, "m"));
+  }
   assert.match((await here.run("--version")).stdout, /^\d+\.\d+\.\d+\n$/);
 });

@@ -1,6 +1,5 @@
 // What the words of a command line name, and what is no target: told with the real program.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { createProject, type Project } from "../rig/binary.js";
 
@@ -11,7 +10,7 @@ function project(t: TestContext, files: Record<string, string>): Project {
 }
 
 const datafile = (text: string) => ({
-  "Datafile.ts": `import { download, parquet, sh, table } from "dmake";\n${text}\n`,
+  "Datafile.ts": `import { download, glob, parquet, sh, table } from "dmake";\n${text}\n`,
 });
 const touch = "({ $, output }) => $`touch ${output}`";
 
@@ -55,18 +54,54 @@ test("an absolute path of the project is the file that it is", async (t) => {
   await refused(here, ["/etc/passwd"], /is outside the project/);
 });
 
-test("a folder and a glob are no targets, and no inputs", async (t) => {
-  const here = project(t, {
-    ...datafile(`sh("a", { from: "in/*.txt" }, ${touch});\nsh("b", { from: "in" }, ${touch});`),
-    "in/1.txt": "",
-  });
-  mkdirSync(here.path("data/raw"), { recursive: true });
-  await refused(here, ["data/raw"], /^error: `data\/raw` is a folder, and targets are files and tables\n/);
-  await refused(here, ["data/*.txt"], /^error: globs over targets are not supported yet/);
-  await refused(here, ["a"], /^error: globs as inputs are not supported yet.*\n {2}--> Datafile\.ts:2:1\n/);
-  await refused(here, ["b"], /^error: its input `in` is a folder.*\n {2}--> Datafile\.ts:3:1\n/);
+test("a glob on the command line names targets that can be listed", async (t) => {
+  const where = '{ n: ["a", "b"], k: ["x", "y"] }';
+  const here = project(t, datafile(`sh("out/{n}.{k}", { where: ${where} }, ${touch});`));
+  const { code, stdout } = await here.run("-n", "out/*.y");
+  assert.equal(code, 0);
+  assert.match(stdout, /^would run {2}out\/a\.y .*\nwould run {2}out\/b\.y .*\n2 would run/);
+  here.write("out/c.y", "no rule makes it");
+  assert.doesNotMatch((await here.run("-n", "out/*.y")).stdout, /c\.y/);
+  await refused(here, ["-n", "out/*.z"], /^error: no target that can be listed fits `out\/\*\.z`\n/);
+});
+
+test("a star in an input is a name, and `glob` is many: of none there is nothing to make", async (t) => {
+  const rules = [
+    `sh("a", { from: "in/*.txt" }, ${touch});`,
+    `sh("b", { from: glob("in/*.csv") }, ${touch});`,
+    'sh("c", { from: glob("in/*.txt") }, ({ $, inputs, output }) => $`cat ${inputs} > ${output}`);',
+  ];
+  const here = project(t, { ...datafile(rules.join("\n")), "in/1.txt": "one\n" });
+  await refused(
+    here,
+    ["a"],
+    /^error: there is no file `in\/\*\.txt`: .*\n {2}--> Datafile\.ts:2:1\nhelp: glob\("in\/\*\.txt"\)\n$/,
+  );
+  await refused(
+    here,
+    ["b"],
+    /^error: `b` needs `in\/\*\.csv`, which no file and no target fits\n {2}--> Datafile\.ts:3:1\nhelp: .*`optional\(…\)`\n$/,
+  );
+  assert.equal((await here.run("c")).code, 0);
+  here.write("in/0.txt", "zero\n");
+  assert.match((await here.run("why", "c")).stdout, /^stale: c\n[\s\S]*^ {2}input +in\/0\.txt +is new$/m);
+  assert.equal((await here.run("c")).code, 0);
+  assert.equal(here.read("c"), "zero\none\n");
   here.write("in/*.txt", "a file whose name has a star");
   assert.equal((await here.run("a")).code, 0);
+});
+
+test("a folder is an input as a whole, and no target of its own", async (t) => {
+  const here = project(t, {
+    ...datafile('sh("a", { from: "in/" }, ({ $, input, output }) => $`ls ${input} > ${output}`);'),
+    "in/1.txt": "one\n",
+  });
+  assert.equal((await here.run("a")).code, 0);
+  here.write("in/sub/2.txt", "two\n");
+  assert.match((await here.run("why", "a")).stdout, /^ {2}input +in +[0-9a-f]{8}… → [0-9a-f]{8}…$/m);
+  assert.equal((await here.run("a")).code, 0);
+  assert.equal(here.read("a"), "1.txt\nsub\n");
+  assert.equal((await here.run("-q", "a")).code, 0);
 });
 
 test("what the Datafile threw reads well with backticks of its own", async (t) => {

@@ -30,7 +30,7 @@ interface Breach {
 /** Room → the rooms, or the single files, that it may import besides its own. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   index: ["core", "datafile"],
-  cli: ["engine", "core", "stores", "recipes", "postgres", "datafile"],
+  cli: ["engine", "core", "stores", "recipes", "postgres", "duckdb", "datafile"],
   engine: ["core"],
   stores: ["core", "src/engine/ports.ts", "postgres", "system"],
   recipes: ["core", "src/engine/ports.ts", "duckdb", "postgres"],

@@ -1,0 +1,108 @@
+// The verb `clean`: lists what dmake made and no rule makes any more, and removes it when told to. Knows nothing of how it knows.
+import { dirname } from "node:path";
+import { type Failure, ok } from "../core/failure.js";
+import type { RuleSet } from "../core/rule-set.js";
+import { foldersAbove } from "../core/target.js";
+import type { FileStore, Orphan } from "../stores/files.js";
+import { diagnose } from "./diagnose.js";
+import type { CleanCommand } from "./options.js";
+import { loadWithLists } from "./plan.js";
+import { type Ending, enterProject, type Surroundings } from "./project.js";
+import { warningText } from "./warn.js";
+import { bytesText, onOneLine } from "./words.js";
+import { wire } from "./world.js";
+
+export async function runClean(command: CleanCommand, around: Surroundings): Promise<Ending> {
+  const { screen, env } = around;
+  const refused = (failure: Failure): Ending => {
+    screen.err(diagnose(failure));
+    return "refused";
+  };
+  const path = enterProject(command, around.changeDirectory);
+  if (!path.ok) return refused(path.error);
+  const datafile = await loadWithLists({
+    path: path.value,
+    asked: command,
+    env,
+    writable: false,
+    warn: () => undefined,
+  });
+  if (!datafile.ok) return refused(datafile.error);
+  const warn = (warning: Parameters<typeof warningText>[0]) => screen.err(warningText(warning));
+  const place = { root: dirname(path.value), env, writable: command.yes };
+  const { files, close } = wire(place, { notice: () => undefined, warn });
+  try {
+    return await tidy(command, { files, isMade: isMadeBy(datafile.value.rules), around });
+  } finally {
+    await close();
+  }
+}
+
+/**
+ * Whether a rule makes a name, or a directory that it lies in. Where rules cannot tell, as for a list that is not there
+ * or for two that tie, the answer is yes: it is not for `clean` to decide.
+ */
+function isMadeBy(rules: RuleSet): (name: string) => boolean {
+  const isMade = (name: string, what: "any" | "directory") => {
+    const maker = rules.find(name);
+    return (
+      !maker.ok || (what === "any" ? maker.value !== undefined : maker.value?.pattern.directory === true)
+    );
+  };
+  return (name) =>
+    isMade(name, "any") || [...foldersAbove(name)].some((folder) => isMade(folder, "directory"));
+}
+
+interface Tidying {
+  readonly files: FileStore;
+  readonly isMade: (name: string) => boolean;
+  readonly around: Surroundings;
+}
+
+async function tidy({ yes, json }: CleanCommand, { files, isMade, around }: Tidying): Promise<Ending> {
+  const { screen } = around;
+  const failed = (failure: Failure): Ending => {
+    screen.err(diagnose(failure));
+    return "failed";
+  };
+  const signal = around.interruptible();
+  const found = await files.orphans(isMade);
+  if (!found.ok) return failed(found.error);
+  const orphans = found.value;
+  const width = orphans.reduce(
+    (widest, { name }) => Math.max(widest, Math.min(64, onOneLine(name).length)),
+    0,
+  );
+  const counts = { removed: 0, kept: 0, bytes: 0 };
+  for (const orphan of orphans) {
+    if (signal.aborted) return "failed";
+    const removed = yes && orphan.state === "unmodified" ? await files.removeOrphan(orphan) : ok(false);
+    if (!removed.ok) return failed(removed.error);
+    counts[removed.value ? "removed" : "kept"] += 1;
+    if (removed.value || !yes) counts.bytes += orphan.bytes;
+    const { name, state, bytes } = orphan;
+    if (json) screen.out(JSON.stringify({ name, state, bytes, removed: removed.value }));
+    else screen.out(orphanLine(orphan, yes ? (removed.value ? "removed" : "kept") : "orphan", width));
+  }
+  if (!json) for (const line of summaryLines(orphans, { yes, ...counts })) screen.out(line);
+  return "good";
+}
+
+const orphanLine = ({ name, state, bytes }: Orphan, done: string, width: number): string =>
+  `${done.padEnd(8)} ${onOneLine(name).padEnd(width)}  ${state.padEnd(10)}  ${bytesText(bytes)}`;
+
+function summaryLines(
+  orphans: readonly { readonly state: string }[],
+  { yes, removed, kept, bytes }: { yes: boolean; removed: number; kept: number; bytes: number },
+): string[] {
+  if (orphans.length === 0) return ["no orphans: a rule makes everything that dmake has made"];
+  if (yes) {
+    const edited = kept > 0 ? `, kept ${kept} that somebody has changed` : "";
+    return [`removed ${removed} (${bytesText(bytes)})${edited}`];
+  }
+  const going = orphans.filter(({ state }) => state === "unmodified").length;
+  const summary = `${orphans.length} ${orphans.length === 1 ? "orphan" : "orphans"} (${bytesText(bytes)})`;
+  return [
+    going > 0 ? `${summary}; \`dmake clean --orphans --yes\` removes ${going} as dmake made them` : summary,
+  ];
+}

@@ -1,0 +1,106 @@
+// Says what would run, and what may. Knows nothing of running.
+import type { BuildEvent, Summary } from "../core/event.js";
+import { ok, type Result } from "../core/failure.js";
+import { type Previewed, preview } from "../engine/preview.js";
+import { checkSources } from "../engine/sources.js";
+import { type List, listReader, listWarning } from "./lists.js";
+import { type Plan, plan } from "./plan.js";
+import type { Ending } from "./project.js";
+import { ended, type Run, refused } from "./run.js";
+import { filesBeside } from "./world.js";
+
+/** Says what would run, and what may; or with `-q`, by its ending, whether anything would. */
+export async function foresee(run: Run): Promise<Ending> {
+  const { command, around, renderer, wired, planning } = run;
+  const { forced, mode } = command;
+  const { stores } = wired;
+  const reader = listReader({ stores, forced, signal: around.interruptible });
+  let ending: Ending | undefined;
+  const planned = await plan({
+    ...planning,
+    readList: async (asked, plan) => {
+      const text = await reader.readList(asked, plan);
+      around.mortal();
+      if (!text.ok) ending = ended(renderer, text.error);
+      return text.ok ? text : ok(undefined);
+    },
+  });
+  if (!planned.ok) return refused(renderer, planned.error);
+  if (ending) return ending;
+  let summary = toldLists(run, { lists: reader.lists, graph: planned.value?.graph });
+  if (planned.value) {
+    const rest = await foreseeAll(run, planned.value);
+    if (!rest.ok) return ended(renderer, rest.error);
+    summary = added(summary, rest.value);
+  }
+  renderer.event({ event: "finished", ...summary });
+  return mode === "question" && summary.wouldRun > 0 ? "stale" : "good";
+}
+
+async function foreseeAll(
+  { command, around, renderer, wired }: Run,
+  { graph, datafile }: Plan,
+): Promise<Result<Summary>> {
+  const { stores } = wired;
+  const signal = around.interruptible();
+  const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
+  if (!there.ok) return there;
+  renderer.expect(graph.steps);
+  const tell = (one: Previewed) => renderer.event(previewEvent(one));
+  const { forced, mode } = command;
+  return preview(graph, { forced, question: mode === "question" }, { stores, signal, tell });
+}
+
+function previewEvent({ step, standing }: Previewed): BuildEvent {
+  switch (standing.kind) {
+    case "fresh":
+      return { event: "fresh", step: step.id };
+    case "would-run":
+      return { event: "would-run", step: step.id, reasons: standing.reasons };
+    case "may-run":
+      return { event: "may-run", step: step.id, dependsOn: standing.dependsOn.id };
+  }
+}
+
+/** Tells what is only needed for a list, which the plan does not show again, and what that means for the plan. */
+function toldLists(
+  { renderer }: Run,
+  { lists, graph }: { readonly lists: readonly List[]; readonly graph: Plan["graph"] | undefined },
+): Summary {
+  const known = new Set(graph?.steps.map(({ id }) => id));
+  const counts = { fresh: 0, "would-run": 0, "may-run": 0 };
+  for (const { previewed } of lists) {
+    const own = previewed.filter(({ step }) => !known.has(step.id));
+    renderer.expect(own.map(({ step }) => step));
+    for (const one of own) {
+      known.add(one.step.id);
+      counts[one.standing.kind] += 1;
+      renderer.event(previewEvent(one));
+    }
+  }
+  for (const list of lists) {
+    const warning = listWarning(list);
+    if (warning) renderer.event({ event: "warning", ...warning });
+  }
+  return { ...nothing, fresh: counts.fresh, wouldRun: counts["would-run"], mayRun: counts["may-run"] };
+}
+
+const nothing: Summary = {
+  made: 0,
+  fresh: 0,
+  failed: 0,
+  blocked: 0,
+  notStarted: 0,
+  wouldRun: 0,
+  mayRun: 0,
+  interrupted: false,
+  durationMs: 0,
+};
+
+const added = (one: Summary, other: Summary): Summary => ({
+  ...other,
+  fresh: one.fresh + other.fresh,
+  wouldRun: one.wouldRun + other.wouldRun,
+  mayRun: one.mayRun + other.mayRun,
+  durationMs: one.durationMs + other.durationMs,
+});

@@ -1,0 +1,59 @@
+// Reads the targets that list values for a query, which builds nothing: what they say now, and whether that may change. Knows nothing of showing.
+import type { Warning } from "../core/event.js";
+import { ok, type Result } from "../core/failure.js";
+import type { Graph } from "../core/graph.js";
+import type { Stores } from "../engine/facts.js";
+import { type Previewed, preview } from "../engine/preview.js";
+import { checkSources } from "../engine/sources.js";
+import { type NeedsManifest, type Plan, type ReadList, readManifest } from "./plan.js";
+import { filesBeside } from "./world.js";
+
+/** A target that lists values, as a query found it. */
+export interface List {
+  readonly asked: NeedsManifest;
+  readonly graph: Graph;
+  /** Everything that it needs, and itself. */
+  readonly previewed: readonly Previewed[];
+  readonly standing: "fresh" | "would-run" | "may-run" | "missing";
+}
+
+export interface Query {
+  readonly stores: Stores;
+  readonly forced: boolean;
+  readonly signal: () => AbortSignal;
+}
+
+/** Reads lists as they are on disk and notes in `lists`, in the order in which they were asked for, how they stand. */
+export function listReader(query: Query): { readonly readList: ReadList; readonly lists: readonly List[] } {
+  const lists: List[] = [];
+  const readList: ReadList = async (asked, plan) => {
+    const previewed = await previewAll(plan, query);
+    if (!previewed.ok) return previewed;
+    const text = readManifest(asked.manifest);
+    if (!text.ok) return text;
+    const maker = plan.graph.makers.get(asked.manifest);
+    const own = previewed.value.find(({ step }) => step === maker)?.standing.kind ?? "fresh";
+    const standing = text.value === undefined ? "missing" : own;
+    lists.push({ asked, graph: plan.graph, previewed: previewed.value, standing });
+    return text;
+  };
+  return { readList, lists };
+}
+
+async function previewAll(
+  { graph, datafile }: Plan,
+  { stores, forced, signal }: Query,
+): Promise<Result<readonly Previewed[]>> {
+  const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
+  if (!there.ok) return there;
+  const previewed: Previewed[] = [];
+  const tell = (one: Previewed) => previewed.push(one);
+  const summary = await preview(graph, { forced, question: false }, { stores, signal: signal(), tell });
+  return summary.ok ? ok(previewed) : summary;
+}
+
+/** What a person should know of a list that is not up to date. */
+export const listWarning = ({ asked, standing }: List): Warning | undefined =>
+  standing === "fresh"
+    ? undefined
+    : { warning: "list-open", wildcard: asked.wildcard, manifest: asked.manifest, standing };

@@ -1,0 +1,184 @@
+// From a command line to a graph: the Datafile evaluated, the lists that it waits for read, names made into steps. Knows nothing of building or showing.
+import { readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Warning } from "../core/event.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import { wantedNames } from "../core/goals.js";
+import { type Graph, graphOf, type LocalSource } from "../core/graph.js";
+import { normalisePath } from "../core/target.js";
+import { type Datafile, loadDatafile } from "../datafile/load.js";
+import { globsBelow } from "./globs.js";
+import type { Asked } from "./options.js";
+import { insideRoot } from "./project.js";
+import { ownFolder } from "./world.js";
+
+/** The values of a wildcard are listed in a target that has to be read before anybody can plan. */
+export type NeedsManifest = Extract<Failure, { reason: "needs-manifest" }>;
+
+export interface Plan {
+  readonly datafile: Datafile;
+  /** The names that the words stand for, each once. */
+  readonly wanted: readonly string[];
+  readonly graph: Graph;
+}
+
+/** Answers what a target that lists values says. `plan` makes that target. Nothing where it cannot be known, for a reason that was told. */
+export type ReadList = (asked: NeedsManifest, plan: Plan) => Promise<Result<string | undefined>>;
+
+export interface PlanOptions {
+  /** The Datafile, absolute. */
+  readonly path: string;
+  readonly asked: Pick<Asked, "words" | "parameters">;
+  readonly env: NodeJS.ProcessEnv;
+  /** Whether the compiled Datafile may be kept. */
+  readonly writable: boolean;
+  readonly warn: (warning: Warning) => void;
+  readonly readList: ReadList;
+}
+
+/** The plan for the words of a command line, or nothing where `readList` had nothing to answer. */
+export const plan = (options: PlanOptions): Promise<Result<Plan | undefined>> => new Planner(options).plan();
+
+/** The Datafile with all lists that are there already, for somebody who needs no plan. */
+export async function loadWithLists(options: Omit<PlanOptions, "readList">): Promise<Result<Datafile>> {
+  const manifests = new Map<string, string>();
+  const missing = new Set<string>();
+  for (;;) {
+    const datafile = await load(options, manifests);
+    if (!datafile.ok) return datafile;
+    const unread = pendingIn(datafile.value).filter((name) => !manifests.has(name) && !missing.has(name));
+    if (unread.length === 0) return datafile;
+    for (const name of unread) {
+      const text = readManifest(name);
+      if (!text.ok) return text;
+      if (text.value === undefined) missing.add(name);
+      else manifests.set(name, text.value);
+    }
+  }
+}
+
+const pendingIn = ({ rules }: Datafile): string[] =>
+  rules.rules.flatMap(({ domains }) => Object.values(domains)).flatMap(({ pending }) => pending ?? []);
+
+/** What a list says as it is on disk, or nothing where it is not there. */
+export function readManifest(name: string): Result<string | undefined> {
+  try {
+    return ok(readFileSync(name, "utf8"));
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return ok(undefined);
+    return fail({ reason: "io", doing: "read the list", path: name, code });
+  }
+}
+
+const load = (
+  { path, asked, env, writable }: Omit<PlanOptions, "readList">,
+  manifests: Map<string, string>,
+) =>
+  loadDatafile({
+    path,
+    directory: join(dirname(path), ownFolder),
+    parameters: asked.parameters,
+    writable,
+    env,
+    manifests,
+  });
+
+type Choose = (datafile: Datafile) => Result<readonly string[]>;
+
+/** Lives for one command line. Each list is read once, and the Datafile evaluated again with it. */
+class Planner {
+  readonly #options: PlanOptions;
+  readonly #root: string;
+  readonly #manifests = new Map<string, string>();
+  /** The lists that are being made, the outermost first: one that is needed for itself is a cycle. */
+  readonly #making: string[] = [];
+  readonly #warned = new Set<string>();
+  #datafile: Datafile | undefined;
+
+  constructor(options: PlanOptions) {
+    this.#options = options;
+    this.#root = dirname(options.path);
+  }
+
+  plan(): Promise<Result<Plan | undefined>> {
+    return this.#plan((datafile) => this.#wanted(datafile));
+  }
+
+  async #plan(choose: Choose): Promise<Result<Plan | undefined>> {
+    for (;;) {
+      const planned = await this.#attempt(choose);
+      if (planned.ok || planned.error.reason !== "needs-manifest") return planned;
+      const listed = await this.#list(planned.error);
+      if (!listed.ok || !listed.value) return listed.ok ? ok(undefined) : listed;
+    }
+  }
+
+  async #attempt(choose: Choose): Promise<Result<Plan>> {
+    const datafile = await this.#load();
+    if (!datafile.ok) return datafile;
+    const wanted = choose(datafile.value);
+    if (!wanted.ok) return wanted;
+    const surroundings = { globs: globsBelow(this.#root, ownFolder), localSource: localSource(this.#root) };
+    const graph = graphOf(datafile.value.rules, wanted.value, surroundings);
+    return graph.ok ? ok({ datafile: datafile.value, wanted: wanted.value, graph: graph.value }) : graph;
+  }
+
+  async #load(): Promise<Result<Datafile>> {
+    if (this.#datafile) return ok(this.#datafile);
+    const datafile = await load(this.#options, this.#manifests);
+    if (!datafile.ok) return datafile;
+    this.#datafile = datafile.value;
+    for (const warning of datafile.value.warnings) {
+      const text = JSON.stringify(warning);
+      if (!this.#warned.has(text)) this.#options.warn(warning);
+      this.#warned.add(text);
+    }
+    return datafile;
+  }
+
+  #wanted(datafile: Datafile): Result<readonly string[]> {
+    const { path, asked } = this.#options;
+    const { rules, goals } = datafile;
+    const words = asked.words.map((word) => insideRoot(word, this.#root));
+    const defaults = words.length === 0 ? datafile.defaults() : ok([]);
+    if (!defaults.ok) return defaults;
+    if (words.length === 0 && defaults.value.length === 0)
+      return fail({ reason: "nothing-to-build", file: basename(path), goals: [...goals.keys()] });
+    return wantedNames(words, {
+      rules,
+      goals,
+      defaults: defaults.value,
+      globs: globsBelow(this.#root, ownFolder),
+    });
+  }
+
+  /** Sees to it that the next evaluation knows a list. Answers whether it will. */
+  async #list(asked: NeedsManifest): Promise<Result<boolean>> {
+    const { manifest, at } = asked;
+    const from = this.#manifests.has(manifest) ? this.#making.length : this.#making.indexOf(manifest);
+    if (from >= 0)
+      return fail({ reason: "cycle", path: [manifest, ...this.#making.slice(from + 1), manifest], at });
+    this.#making.push(manifest);
+    const made = await this.#plan(() => ok([manifest]));
+    this.#making.pop();
+    if (!made.ok || !made.value) return made.ok ? ok(false) : made;
+    const text = await this.#options.readList(asked, made.value);
+    if (!text.ok || text.value === undefined) return text.ok ? ok(false) : text;
+    this.#manifests.set(manifest, text.value);
+    this.#datafile = undefined;
+    return ok(true);
+  }
+}
+
+/** The file of a `file:` URL as the name of an input: relative inside the root, absolute outside. */
+function localSource(root: string): LocalSource {
+  return (recipe) => {
+    if (recipe.kind !== "download" || !recipe.url.startsWith("file:")) return undefined;
+    const path = recipe.url.startsWith("file:/")
+      ? fileURLToPath(recipe.url)
+      : resolve(root, decodeURIComponent(recipe.url.slice("file:".length)));
+    return path.startsWith(`${root}/`) ? normalisePath(path.slice(root.length + 1)) : path;
+  };
+}

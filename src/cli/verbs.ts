@@ -1,0 +1,118 @@
+// What `--help` says of each verb, and what its arguments become. Knows nothing of carrying a verb out.
+import type { Argv } from "yargs";
+import type { Asked, CommandLine, Where } from "./options.js";
+
+type Found = (command: CommandLine) => void;
+
+const jsonFlag = { type: "boolean", describe: "one JSON object a line" } as const;
+
+/** The verbs that are about targets. */
+export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
+  parser
+    .command(
+      "why",
+      "say why targets are stale, or what makes them fresh",
+      (y) =>
+        y
+          .option("json", { ...jsonFlag, describe: "one JSON object a target" })
+          .usage(
+            "dmake why [TARGET | GOAL | NAME=VALUE]…\n\nSays why targets are stale, or what makes them fresh. Changes nothing.",
+          )
+          .example("$0 why data/yellow_2021-01.parquet", "what is recorded, and what is there now")
+          .example("$0 why 'table:green_trips/{2023-01..2023-03}'", "three months")
+          .example("$0 why loaded source=file:data/new", "with another parameter"),
+      (argv) => found({ verb: "why", ...asked(argv, 1), json: argv.json === true }),
+    )
+    .command(
+      "adopt",
+      "record targets that are there as if they had just been made",
+      (y) =>
+        y
+          .option("json", { ...jsonFlag, describe: "one JSON object a target" })
+          .usage(
+            "dmake adopt TARGET…\n\nRecords what is there as if it had just been made: you vouch for it, nothing runs.",
+          )
+          .example("$0 adopt data/yellow_2021-01.parquet", "a file that somebody else made")
+          .example("$0 adopt 'data/yellow_{2021-01..2021-12}.parquet'", "a year of them"),
+      (argv) => found({ verb: "adopt", ...asked(argv, 1), json: argv.json === true }),
+    )
+    .command(
+      "clean",
+      "list or remove the outputs of rules that are gone",
+      (y) =>
+        y
+          .option("orphans", { type: "boolean", describe: "what dmake made, and no rule makes any more" })
+          .option("yes", { type: "boolean", describe: "remove those that nobody has changed since" })
+          .option("json", { ...jsonFlag, describe: "one JSON object an orphan" })
+          .example("$0 clean --orphans", "list them")
+          .example("$0 clean --orphans --yes", "remove those that are as dmake made them"),
+      (argv) =>
+        found({
+          verb: "clean",
+          ...asked(argv, 1),
+          orphans: argv.orphans === true,
+          yes: argv.yes === true,
+          json: argv.json === true,
+        }),
+    );
+
+/** The verbs that reach the database. */
+export const databaseVerbs = (parser: Argv<Argued>, found: Found) =>
+  parser
+    .command(
+      "db",
+      "start the database if it is the embedded one, leave it running, and print its URL",
+      (y) =>
+        y
+          .option("stop", { type: "boolean", describe: "stop the embedded server" })
+          .example('psql "$(dmake db)"', "look around with psql"),
+      (argv) =>
+        found({ verb: "db", ...where(argv), rest: argv._.slice(1).map(String), stop: argv.stop === true }),
+    )
+    .command(
+      "sql <statement>",
+      "run SQL and print the rows",
+      (y) =>
+        y
+          .positional("statement", { type: "string", demandOption: true })
+          .option("json", { type: "boolean", describe: "one JSON object a row" })
+          .example("$0 sql 'select month, count(*) from green_trips group by month'", ""),
+      (argv) =>
+        found({
+          verb: "sql",
+          ...where(argv),
+          rest: argv._.slice(1).map(String),
+          statement: argv.statement,
+          json: argv.json === true,
+        }),
+    );
+
+/** The flags of every verb. */
+export interface Argued {
+  directory: string | undefined;
+  file: string | undefined;
+}
+
+const parameter = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
+
+const where = (argv: Argued): Where => ({
+  directory: argv.directory,
+  datafile: argv.file,
+});
+
+/** Words and parameters, those after `--` too, without the verb itself. */
+export function asked(argv: Argued & { readonly _?: unknown; readonly "--"?: unknown }, verbs = 0): Asked {
+  const words = [argv._ ?? [], argv["--"] ?? []].map((some) => (some as unknown[]).map(String));
+  return { ...where(argv), ...split([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]) };
+}
+
+function split(words: readonly string[]): Pick<Asked, "words" | "parameters"> {
+  const parameters: Record<string, string> = {};
+  const rest: string[] = [];
+  for (const word of words) {
+    const found = parameter.exec(word);
+    if (found) parameters[found[1] ?? ""] = found[2] ?? "";
+    else rest.push(word);
+  }
+  return { words: rest, parameters };
+}

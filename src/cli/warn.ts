@@ -1,0 +1,63 @@
+// Says every warning in words. Knows nothing of streams or colours.
+import type { Warning } from "../core/event.js";
+import { type Diagnosis, messageText } from "./diagnosis.js";
+import { wordText } from "./words.js";
+
+/** The whole message, some lines, without a line end. */
+export const warningText = (warning: Warning): string => messageText("warning", worded(warning));
+
+function worded(warning: Warning): Diagnosis {
+  switch (warning.warning) {
+    case "output-saved": {
+      const { output, path } = warning;
+      return {
+        message: `\`${output}\` was changed by somebody else; it was made anew, and what it held is kept at \`${path}\``,
+        help: `if the change was right, make it in the rule's recipe: \`diff ${wordText(path)} ${wordText(output)}\``,
+      };
+    }
+    case "input-unsettled": {
+      const { step, input } = warning;
+      return {
+        message: `\`${input}\` changed while \`${step}\` was made from it, which will be made again next time`,
+      };
+    }
+    case "capture-unseen": {
+      const { name, at } = warning;
+      return {
+        message: `the recipe uses \`${name}\`, whose value comes to be at run time: nothing will notice when it changes`,
+        at,
+        help: `list it in \`values: { ${name} }\`, or say with \`uses\` or \`version\` what the recipe depends on`,
+      };
+    }
+    case "state-damaged": {
+      const { path, lines } = warning;
+      const [some, it] = lines === 1 ? ["a line", "it"] : [`${lines} lines`, "they"];
+      return { message: `${some} of \`${path}\` cannot be read: what ${it} recorded is made again` };
+    }
+    case "state-foreign": {
+      const { path, kept } = warning;
+      return {
+        message: `\`${path}\` is of another version of dmake and is not used: everything is made again`,
+        notes: [`it is kept at \`${kept}\``],
+        help: "dmake adopt vouches for what is there without making it",
+      };
+    }
+    case "future-time":
+      return {
+        message: `\`${warning.name}\` is dated in the future, so it is read on every run`,
+        help: `\`touch ${wordText(warning.name)}\``,
+      };
+    case "list-open":
+      return openList(warning);
+  }
+}
+
+function openList({ wildcard, manifest, standing }: Extract<Warning, { warning: "list-open" }>): Diagnosis {
+  const listed = `the values of \`{${wildcard}}\` are listed in \`${manifest}\``;
+  const message = {
+    missing: `${listed}, which is not there yet: what they lead to is not known`,
+    "would-run": `${listed}, which would run: the list may change`,
+    "may-run": `${listed}, which may run: the list may change`,
+  }[standing];
+  return { message };
+}
