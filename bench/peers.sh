@@ -15,7 +15,7 @@ given() {
   cat >lib.sh <<'LIB'
 version=1
 clean() {
-  if [ "$1" = "$(cat slow 2>/dev/null)" ]; then printf half; : >begun; exec sleep 100; fi
+  if [ "$1" = "$(cat slow 2>/dev/null)" ]; then printf half; echo $$ >begun; exec sleep 100; fi
   if grep -q bad "$@"; then printf half; return 1; fi
   head -qn 1 "$@"
 }
@@ -44,8 +44,9 @@ out() { echo "echo out >> ran; sh tool.sh mid.csv > $1"; }
 
 # In the style `declared` each tool is told of the variable in its own way.
 write_dmake() {
-  local inputs= name env= recipe
-  for name in $(set -f && echo $from); do
+  local inputs= name names env= recipe
+  read -ra names <<<"$from"
+  for name in "${names[@]}"; do
     case $name in *'*'*) inputs+="optional(glob(\"$name\"))," ;; *) inputs+="\"$name\"," ;; esac
   done
   [ $style = declared ] && env='env: ["FLAVOUR"],'
@@ -163,9 +164,9 @@ k_tool_killed() {
   ready && echo y >in.csv && echo mid.csv >slow || return
   setsid bash -c "$(declare -f "run_$tool"); targets='$targets'; run_$tool" >log 2>&1 </dev/null &
   local leader=$!
-  until [ -e begun ]; do sleep 0.05; done
-  # A new session for each recipe, as dmake has them, outlives the tool and is killed as well.
-  kill -9 -- -$leader $(pgrep -f '^sleep 100$')
+  until [ -s begun ]; do sleep 0.05; done
+  # Of dmake each recipe has a process group of its own, which outlives it.
+  kill -9 -- -$leader "$(cat begun)" 2>/dev/null
   wait $leader 2>/dev/null
   rm slow
   with out.csv "$(build)"

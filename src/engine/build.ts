@@ -11,7 +11,7 @@ import { Facts, type Stores, storeOf } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
 import { Needs } from "./needs.js";
 import type { Job, Outcome, Runners } from "./ports.js";
-import { settle } from "./settle.js";
+import { type Asked, settle } from "./settle.js";
 
 export interface BuildOptions {
   /** Recipes at once. */
@@ -166,19 +166,19 @@ class Lap {
     // Shared among those that run and those that are about to: a lone job gets the whole machine.
     const busy = Math.min(jobs, active + this.#schedule.queued);
     const threads = Math.max(1, Math.floor(cores / busy));
-    const needed = new Set<string>();
+    const asked: Asked = { seen: new Set(), lost: new Set() };
     // One after the other, if a recipe asks for several things at once: it is suspended once.
-    let asked: Promise<unknown> = Promise.resolve();
+    let last: Promise<unknown> = Promise.resolve();
     const need: Job["need"] = (names) => {
-      const answer = asked.then(() => this.#need(step, names, needed));
-      asked = answer;
+      const answer = last.then(() => this.#need(step, names, asked));
+      last = answer;
       return answer;
     };
     const executed = await execute(judged, {
       ...{ store: storeOf(stores, step.id), runners, emit, signal, threads, forced },
       need,
       settle: (outcome: Outcome) =>
-        settle(judged, { facts: this.#facts, graph: this.#graph, emit, needed, outcome }),
+        settle(judged, { facts: this.#facts, graph: this.#graph, emit, asked, outcome }),
     });
     const known = executed.ok ? await this.#facts.published(executed.value.trace) : executed;
     if (executed.ok && known.ok) {
@@ -190,12 +190,11 @@ class Lap {
   }
 
   /** What is not there is noted too: a recipe that goes on without it depends on there being nothing. */
-  async #need(step: Step, names: readonly string[], needed: Set<string>): ReturnType<Job["need"]> {
+  async #need(step: Step, names: readonly string[], asked: Asked): ReturnType<Job["need"]> {
     const made = await this.#needs.need(step, names);
-    if (!made.ok) return made;
-    const seen = await this.#facts.observe(names);
+    const seen = made.ok ? await this.#facts.observe(names) : made;
+    for (const name of names) (seen.ok ? asked.seen : asked.lost).add(name);
     if (!seen.ok) return seen;
-    for (const name of names) needed.add(name);
     const missing = names.find((name) => this.#facts.of(name).kind === "absent");
     if (missing === undefined) return ok(undefined);
     return fail({ reason: "no-rule", target: missing, neededBy: step.id, at: step.rule.at, suggestions: [] });

@@ -10,12 +10,19 @@ import type { Facts } from "./facts.js";
 import type { Judged } from "./judge.js";
 import type { Outcome } from "./ports.js";
 
+/** What a recipe has asked for by `need`. */
+export interface Asked {
+  /** What was brought up to date and looked at, there or not. */
+  readonly seen: Set<string>;
+  /** What could not be had: a recipe that goes on without it may have it the next time. */
+  readonly lost: Set<string>;
+}
+
 interface SettleOptions {
   readonly facts: Facts;
   readonly graph: Graph;
   readonly emit: Emit;
-  /** What the recipe has asked for by `need`. */
-  readonly needed: ReadonlySet<string>;
+  readonly asked: Asked;
   readonly outcome: Outcome;
 }
 
@@ -24,7 +31,7 @@ interface SettleOptions {
  * meanwhile is `unsettled`, whatever it contains now: nobody knows what the recipe has seen of it.
  */
 export async function settle(judged: Judged, options: SettleOptions): Promise<Result<Settled>> {
-  const { facts, needed, outcome, emit } = options;
+  const { facts, asked, outcome, emit } = options;
   const { step, inputs } = judged;
   const declared = inputs.map(({ name }) => name);
   const told = outcome.kind === "made" ? readBesides(outcome, step) : [];
@@ -32,7 +39,7 @@ export async function settle(judged: Judged, options: SettleOptions): Promise<Re
   if (problem) return fail(problem);
   const seen = await facts.observe(told);
   if (!seen.ok) return seen;
-  const discovered = [...new Set([...needed, ...told])].filter((name) => !declared.includes(name)).sort();
+  const discovered = [...new Set([...asked.seen, ...told])].filter((name) => !declared.includes(name)).sort();
   const moved = await facts.moved([...declared, ...discovered]);
   if (!moved.ok) return moved;
   const written = new Set(outcome.kind === "made" ? outcome.writtenMeanwhile : []);
@@ -43,7 +50,10 @@ export async function settle(judged: Judged, options: SettleOptions): Promise<Re
   };
   return ok({
     inputs: inputs.map(recorded),
-    discovered: discovered.map((name) => recorded(named(name, facts.of(name)))),
+    discovered: [
+      ...discovered.map((name) => recorded(named(name, facts.of(name)))),
+      ...[...asked.lost].sort().map((name) => ({ name, digest: unsettled })),
+    ],
   });
 }
 
@@ -56,13 +66,13 @@ const readBesides = ({ read = [] }: Extract<Outcome, { kind: "made" }>, step: St
 function undeclared(
   names: readonly string[],
   step: Step,
-  { graph, needed }: Pick<SettleOptions, "graph" | "needed">,
+  { graph, asked }: Pick<SettleOptions, "graph" | "asked">,
 ): Failure | undefined {
   let upstream: ReadonlySet<Step> | undefined;
   for (const name of names) {
     const place = graph.placeOf(name);
     if (!place) continue;
-    upstream ??= above(step, { graph, needed });
+    upstream ??= above(step, { graph, asked });
     const maker = graph.makers.get(name) ?? containing(name, upstream);
     if (!maker || !upstream.has(maker)) return { reason: "undeclared-input", input: name, maker: place };
   }
@@ -76,9 +86,9 @@ const containing = (name: string, steps: ReadonlySet<Step>): Step | undefined =>
   );
 
 /** All steps that were done before this one could run. */
-function above(step: Step, { graph, needed }: Pick<SettleOptions, "graph" | "needed">): ReadonlySet<Step> {
+function above(step: Step, { graph, asked }: Pick<SettleOptions, "graph" | "asked">): ReadonlySet<Step> {
   const found = new Set<Step>();
-  const open: string[] = [...step.inputs, ...step.uses, ...step.after, ...needed];
+  const open: string[] = [...step.inputs, ...step.uses, ...step.after, ...asked.seen];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const maker = graph.makers.get(name);
     if (!maker || found.has(maker)) continue;

@@ -3,10 +3,15 @@ import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import { setMaxListeners } from "node:events";
 import type { Writable } from "node:stream";
 import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
-import { fail, ok } from "../core/failure.js";
+import { fail, ok, type Result } from "../core/failure.js";
+import { depfileName } from "../core/fingerprint.js";
 import { redactText } from "../core/redact.js";
-import type { ShellRecipe } from "../core/rule.js";
-import type { Job, Runner } from "../engine/ports.js";
+import type { ShellRecipe, Step } from "../core/rule.js";
+import type { Job, Outcome, Runner, Stage } from "../engine/ports.js";
+import { readDepfile } from "./shell-depfile.js";
+import { changedSince, startOfNow } from "./shell-since.js";
+
+type FileStage = Extract<Stage, { kind: "files" }>;
 
 /** How long a command may take to end by itself after SIGTERM. */
 const graceMs = 10_000;
@@ -31,14 +36,17 @@ export function killAll(): void {
  * `sh -e`, so that a failing line ends the recipe. stdin is closed; what it prints goes to the target's log.
  *
  * The recipe ends when its shell does. What the shell has left running in the background is ended as well, `nohup` or
- * not: a command cannot start a daemon. Fails with `exit`, `cannot-run`, `interrupted`, or what rendering fails with.
+ * not: a command cannot start a daemon. Fails with `exit`, `cannot-run`, `interrupted`, or what rendering fails with; and
+ * with `bad-depfile` where one that was promised is not there or cannot be read.
  */
 export const runShell: Runner<ShellRecipe> = async (recipe, job) => {
-  if (job.stage.kind !== "files") throw new Error(`bug: ${job.step.id} is a table made by a command`);
-  const rendered = recipe.render({ inputs: job.step.inputs, outputs: job.stage.paths });
+  const { stage, inputs, signal } = job;
+  if (stage.kind !== "files") throw new Error(`bug: ${job.step.id} is a table made by a command`);
+  const rendered = recipe.render({ inputs, outputs: stage.paths, depfile: stage.depfile });
   if (!rendered.ok) return rendered;
   const command = rendered.value.text;
-  const { signal } = job;
+  const since = recipe.depfile ? await startOfNow(stage.depfile) : ok(0n);
+  if (!since.ok) return since;
   if (signal.aborted) return fail({ reason: "interrupted" });
   // Every recipe of a build listens to the same signal: more than ten are no leak.
   setMaxListeners(0, signal);
@@ -46,11 +54,20 @@ export const runShell: Runner<ShellRecipe> = async (recipe, job) => {
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", job.log);
   const ended = await endOf(child, signal);
   if (signal.aborted) return fail({ reason: "interrupted" });
-  if (ended.code === 0) return ok({ kind: "made", facts: {} });
+  if (ended.code === 0)
+    return recipe.depfile ? whatItRead(job.step, stage, since.value) : ok({ kind: "made", facts: {} });
   const shown = shortened(recipe, job, command);
   if (ended.error) return fail({ reason: "cannot-run", command: shown, message: ended.error.message });
   return fail({ reason: "exit", command: shown, code: ended.code, signal: ended.killedBy });
 };
+
+/** What a command that ended well says it read. */
+async function whatItRead(step: Step, stage: FileStage, since: bigint): Promise<Result<Outcome>> {
+  const read = await readDepfile(stage.depfile, step, stage.paths);
+  if (!read.ok) return read;
+  const writtenMeanwhile = read.value.filter((name) => changedSince(name, since));
+  return ok({ kind: "made", facts: {}, read: read.value, writtenMeanwhile });
+}
 
 /** Longer than this a text is too long to be one argument of a process: Linux takes 128 KiB, its NUL included. */
 const longestArgument = 100_000;
@@ -68,8 +85,8 @@ function start(command: string): ChildProcess {
 }
 
 /** Shown with the final names: the temporary ones say nothing to a person. */
-function shortened(recipe: ShellRecipe, { step }: Job, command: string): string {
-  const shown = recipe.render({ inputs: step.inputs, outputs: step.outputs });
+function shortened(recipe: ShellRecipe, { inputs, step }: Job, command: string): string {
+  const shown = recipe.render({ inputs, outputs: step.outputs, depfile: depfileName });
   const text = redactText((shown.ok ? shown.value.text : command).trim(), []);
   return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
 }

@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Rule } from "../../src/core/rule.js";
-import { copies, Gate, joins, made, makes, needsWhatIsListed, put, type Work } from "../rig/recipes.js";
+import {
+  copies,
+  fails,
+  Gate,
+  joins,
+  made,
+  makes,
+  needsWhatIsListed,
+  put,
+  type Work,
+} from "../rig/recipes.js";
 import { given } from "../rig/world.js";
 
 /** `out` needs the names that `list` holds. */
@@ -138,6 +148,22 @@ test("what fails below fails the one that needs it, and its users are blocked", 
   assert.deepEqual(report.failed, { x: "interrupted", out: "need-failed" });
   assert.deepEqual(report.blocked, { user: "out" });
   assert.equal(report.summary.failed, 2);
+});
+
+test("a recipe that goes on without what it could not have runs again, until it has it", async () => {
+  const tolerant: Work = async (job, desk) => {
+    const answer = await job.need(["x"]);
+    await put(job, desk, () => (answer.ok ? desk.read("x") : "without"));
+    return made;
+  };
+  const rules = (work: Work) => [makes("out", { work: tolerant }), makes("x", { from: ["raw"], work })];
+  const world = await given({ raw: "1", rules: rules(fails) });
+  const first = await world.build("out", { keepGoing: true });
+  assert.deepEqual([first.failed, world.read("out")], [{ x: "exit" }, "without"]);
+  world.declare(rules(joins));
+  assert.deepEqual((await world.build("out")).because.out, ["input-changed"]);
+  assert.equal(world.read("out"), "1");
+  assert.deepEqual((await world.build("out")).ran, []);
 });
 
 test("what is needed and not there fails by name", async () => {

@@ -17,9 +17,24 @@ async function download(url: string, signal: AbortSignal): Promise<string> {
     ...(sha256 && { sha256 }),
   };
   const step = { id: "trips.csv", outputs: ["trips.csv"], inputs: [], recipe } as never;
-  const stage = { kind: "files" as const, paths: [`${directory}/${encodeURIComponent(url)}.tmp`] };
+  const stage = {
+    kind: "files" as const,
+    paths: [`${directory}/${encodeURIComponent(url)}.tmp`],
+    depfile: "",
+  };
   const log = () => {};
-  const job: Job = { step, inputs: [], stage, previous: undefined, threads: 1, signal, log, progress: log };
+  const never = () => new Promise<never>(() => {});
+  const job: Job = {
+    step,
+    inputs: [],
+    stage,
+    previous: undefined,
+    threads: 1,
+    signal,
+    log,
+    progress: log,
+    need: never,
+  };
   const result = await runDownload(recipe, job);
   return result.ok ? result.value.kind : result.error.reason;
 }

@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import type { Result } from "../../src/core/failure.js";
+import { ok, type Result } from "../../src/core/failure.js";
 import type { ParquetRecipe } from "../../src/core/rule.js";
 import { openSession } from "../../src/duckdb/session.js";
 import { openSource } from "../../src/duckdb/source.js";
 import type { Job, Outcome, Progress } from "../../src/engine/ports.js";
 import { runParquet } from "../../src/recipes/parquet.js";
 import { rowsOf } from "../rig/data-files.js";
+import { plain } from "./jobs.js";
 
 const origin = process.cwd();
 let folder: string;
@@ -40,16 +41,17 @@ function run({ inputs = ["in.csv"], signal, progress, ...recipe }: Wanted = {}):
   const at = { file: "Datafile.ts", line: 7 };
   const rule = { name: undefined, at, outputs: [], inputs: [], after: [], domains: {} };
   const full: ParquetRecipe = { kind: "parquet", columns: {}, csv: {}, compression: "zstd", ...recipe };
-  const named = { id: "out.parquet", binding: {}, after: [], outputs: ["out.parquet"] };
+  const named = { ...plain, id: "out.parquet", outputs: ["out.parquet"] };
   const job: Job = {
     step: { ...named, rule: { ...rule, bind: () => ({ ok: true, value: full }) }, inputs, recipe: full },
     inputs,
-    stage: { kind: "files", paths: [staged] },
+    stage: { kind: "files", paths: [staged], depfile: `${staged}.read` },
     previous: undefined,
     threads: 2,
     signal: signal ?? new AbortController().signal,
     log: () => undefined,
     progress: progress ?? (() => undefined),
+    need: async () => ok(undefined),
   };
   return runParquet(full, job);
 }

@@ -8,12 +8,13 @@ setTimeout(() => process.exit(42), 50).unref();
 const job: Job = {
   step: { id: "out", inputs: [], outputs: ["out"] } as never,
   inputs: [],
-  stage: { kind: "files", paths: ["out.tmp"] },
+  stage: { kind: "files", paths: ["out.tmp"], depfile: ".read.tmp" },
   previous: undefined,
   threads: 1,
   signal: new AbortController().signal,
   log: () => {},
   progress: () => {},
+  need: () => new Promise(() => {}),
 };
 
 void runScript({ kind: "script", run: () => new Promise(() => {}) } as never, job);

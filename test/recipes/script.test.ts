@@ -17,7 +17,7 @@ type Run = Parameters<typeof script<"out">>[2];
 
 async function run(body: Run, signal?: AbortSignal) {
   const { step, recipe } = stepFor(await declared(() => script("out", {}, body)), "script", ["a", "-b"]);
-  const running = jobFor(step, signal);
+  const running = jobFor(step, signal && { signal });
   return { ...running, ended: runScript(recipe, running.job) };
 }
 
@@ -97,7 +97,8 @@ test("a function that writes nothing has made nothing, and the old file stays", 
     const attempt = attemptAt(step);
     const stage = await staged(store, attempt);
     const outcome = must(await runScript(recipe, { ...jobFor(step).job, stage }));
-    assert.equal(failureOf(await store.publish(attempt, stage, outcome, 1), "output-missing").output, "out");
+    const finished = { outcome, durationMs: 1, inputs: [], discovered: [] };
+    assert.equal(failureOf(await store.publish(attempt, stage, finished), "output-missing").output, "out");
     assert.equal(folder.read("out"), "old");
   }));
 

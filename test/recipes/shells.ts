@@ -23,7 +23,7 @@ export async function run(
   signal?: AbortSignal,
 ) {
   const { step, recipe } = stepFor(await declared(() => sh("out", {}, command)), "sh", inputs);
-  const running = jobFor(step, signal);
+  const running = jobFor(step, signal && { signal });
   return { ...running, ended: runShell(recipe, running.job) };
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { ok } from "../../src/core/failure.js";
 import type { DownloadRecipe } from "../../src/core/rule.js";
 import type { Trace } from "../../src/core/trace.js";
 import type { Job, Progress } from "../../src/engine/ports.js";
@@ -87,15 +88,23 @@ export function desk(t: TestContext, { url, name = "trips.csv", previous, recipe
   const whole: DownloadRecipe = { kind: "download", url, timeoutMs: 5_000, retries: 3, ...recipe };
   const at = { file: "Datafile.ts", line: 1 };
   const rule = { name: undefined, at, outputs: [], inputs: [], after: [], domains: {} } as never;
-  const job: Job = {
-    step: { id: name, rule, binding: {}, inputs: [], after: [], outputs: [name], recipe: whole },
+  const empty = {
     inputs: [],
-    stage: { kind: "files", paths: [staged] },
+    uses: [],
+    after: [],
+    optional: new Set<string>(),
+    directories: new Set<string>(),
+  };
+  const job: Job = {
+    step: { ...empty, id: name, rule, binding: {}, outputs: [name], recipe: whole },
+    inputs: [],
+    stage: { kind: "files", paths: [staged], depfile: `${staged}.read` },
     previous,
     threads: 1,
     signal: abort.signal,
     log: (text) => logged.push(text),
     progress: (step) => progress.push(step),
+    need: async () => ok(undefined),
   };
   return { job, recipe: whole, logged, progress, abort, directory, written: () => readFileSync(staged) };
 }
