@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,9 +14,13 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { BuildFailure, Message, Plugin } from "esbuild";
-import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import type { BuildFailure, Message, Metafile, Plugin } from "esbuild";
+import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
+import type { Reach } from "./reach.js";
+import { isKept, type Kept, reachAt } from "./reach-kept.js";
+import type { ProjectFile } from "./reach-module.js";
+import { isAsLooked } from "./reach-package.js";
 
 export interface Bundle {
   /** The compiled file, absolute. */
@@ -24,11 +29,13 @@ export interface Bundle {
   readonly code: string;
   /** The Datafile and the modules of the project that it imports, absolute. */
   readonly sources: readonly string[];
+  /** What the function reaches that is given to `script` at a place, as a stack names it; nothing where that cannot be told. */
+  readonly reach: (at: Place) => Reach | undefined;
   /** Removes the compiled file if it is not kept. */
   readonly dispose: () => void;
 }
 
-interface Cached {
+interface Cached extends Kept {
   readonly key: string;
   /** Digest of the compiled file as it was written. */
   readonly compiled: string;
@@ -36,7 +43,7 @@ interface Cached {
   readonly sources: readonly { readonly path: string; readonly digest: string }[];
 }
 
-const version = 3;
+const version = 4;
 
 /**
  * Answers the compiled Datafile, from the cache if none of its sources has changed. `cache` is a folder inside the
@@ -50,20 +57,27 @@ export async function bundle(
   const manifest = join(options.cache, "datafile.json");
   const key = digestOf(JSON.stringify([version, process.version, datafile, toolEntry()]));
   const cached = readCached(manifest, { key, path });
-  if (cached)
-    return ok({ path, code: cached.code, sources: cached.sources.map((one) => one.path), dispose: () => {} });
+  if (cached) return ok({ ...answerOf(cached), path, dispose: () => {} });
   const built = await compile(datafile);
   if (!built.ok) return built;
-  const { text, map, sources } = built.value;
+  const { text, map, files } = built.value;
   // Where dmake and the project lie is no part of what the code does: a moved project stays fresh.
   const code = digestOf(text.replaceAll(toolEntry(), "dmake").replaceAll(dirname(datafile), "."));
   const compiled = `${text}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}\n`;
-  const absolute = sources.map((one) => one.path);
-  const entry: Cached = { key, code, sources, compiled: digestOf(compiled) };
+  const [{ transform }, { reachesOf }] = await Promise.all([import("esbuild"), import("./reach.js")]);
+  const found = await reachesOf({ root: dirname(datafile), files, compiled: withOwnMeta, transform });
+  const sources = files.map(({ path, digest }) => ({ path, digest }));
+  const entry: Cached = { key, code, sources, compiled: digestOf(compiled), ...found };
   if (options.writable && keep(options.cache, { path, manifest, compiled, entry }))
-    return ok({ path, code, sources: absolute, dispose: () => {} });
-  return ok({ code, sources: absolute, ...writeAside(compiled, dirname(datafile)) });
+    return ok({ ...answerOf(entry), path, dispose: () => {} });
+  return ok({ ...answerOf(entry), ...writeAside(compiled, dirname(datafile)) });
 }
+
+const answerOf = (entry: Cached): Pick<Bundle, "code" | "sources" | "reach"> => ({
+  code: entry.code,
+  sources: entry.sources.map(({ path }) => path),
+  reach: (at) => reachAt(entry, at),
+});
 
 /** Whether it could be kept: a disk that refuses costs the next run some milliseconds, and this run nothing. */
 function keep(
@@ -105,11 +119,16 @@ function readCached(
   }
   if (cached?.key !== key || !isWhole(cached)) return undefined;
   const parts = [...cached.sources, { path, digest: cached.compiled }];
-  return parts.every((part) => digestOfFile(part.path) === part.digest) ? cached : undefined;
+  const isFresh =
+    parts.every((part) => digestOfFile(part.path) === part.digest) && cached.looked.every(isAsLooked);
+  return isFresh ? cached : undefined;
 }
 
 const isWhole = (cached: Partial<Cached>): cached is Cached =>
-  typeof cached.compiled === "string" && typeof cached.code === "string" && Array.isArray(cached.sources);
+  typeof cached.compiled === "string" &&
+  typeof cached.code === "string" &&
+  Array.isArray(cached.sources) &&
+  isKept(cached);
 
 function digestOfFile(path: string): string | undefined {
   try {
@@ -145,12 +164,12 @@ function packagesOf(folder: string): string | undefined {
 interface Compiled {
   readonly text: string;
   readonly map: string;
-  readonly sources: Cached["sources"];
+  readonly files: readonly ProjectFile[];
 }
 
 async function compile(datafile: string): Promise<Result<Compiled>> {
   const { build } = await import("esbuild");
-  const read = new Map<string, string>();
+  const read = new Map<string, Buffer>();
   try {
     const root = dirname(datafile);
     const result = await build({
@@ -173,16 +192,44 @@ async function compile(datafile: string): Promise<Result<Compiled>> {
     const [map, code] = result.outputFiles[0]?.path.endsWith(".map")
       ? result.outputFiles
       : [...result.outputFiles].reverse();
-    const sources = Object.keys(result.metafile.inputs).map((input) => {
-      const path = resolve(root, input);
-      return { path, digest: read.get(path) ?? digestOfFile(path) ?? "" };
-    });
-    return ok({ text: code?.text ?? "", map: map?.text ?? "", sources });
+    const files = filesOf(result.metafile, root, read);
+    return ok({ text: code?.text ?? "", map: placed(map?.text ?? "{}", join(root, ".dmake/cache")), files });
   } catch (error) {
     const first = (error as BuildFailure).errors?.[0];
     if (!first) throw error;
     return fail(failureOf(first, dirname(datafile)));
   }
+}
+
+/** A source map that says where its sources are, wherever the compiled file is put. */
+function placed(text: string, folder: string): string {
+  const map = JSON.parse(text) as { sources?: readonly string[] };
+  const sources = map.sources?.map((source) => pathToFileURL(resolve(folder, source)).href) ?? [];
+  return JSON.stringify({ ...map, sources });
+}
+
+function filesOf(
+  { inputs }: Metafile,
+  root: string,
+  read: ReadonlyMap<string, Buffer>,
+): readonly ProjectFile[] {
+  // The compiler follows symbolic links, and a stack names where they lead. No name may tell where the project lies.
+  const real = (path: string) => (existsSync(path) ? realpathSync(path) : path);
+  return Object.entries(inputs).map(([input, { imports }]) => {
+    const path = real(resolve(root, input));
+    const bytes = read.get(path);
+    const specifiers = imports.map(
+      ({ original, path: found, external }) =>
+        [original ?? found, external ? found : real(resolve(root, found))] as const,
+    );
+    return {
+      name: relative(real(root), path),
+      path,
+      digest: bytes ? digestOf(bytes) : (digestOfFile(path) ?? ""),
+      ...(bytes && { text: bytes.toString() }),
+      imports: new Map(specifiers),
+    };
+  });
 }
 
 const ownModule: Plugin = {
@@ -193,25 +240,27 @@ const ownModule: Plugin = {
 };
 
 /**
- * Reads modules, and notes in `read` the digest of the very bytes that are compiled: a file saved meanwhile is then
+ * Reads modules, and notes in `read` the very bytes that are compiled: a file saved meanwhile is then
  * found changed. `import.meta` of a module keeps its meaning although its code moves into another file.
  */
-const moduleReader = (read: Map<string, string>): Plugin => ({
+const moduleReader = (read: Map<string, Buffer>): Plugin => ({
   name: "module-reader",
   setup(build) {
     build.onLoad({ filter: /\.[cm]?[jt]s$/ }, ({ path }) => {
       const bytes = readFileSync(path);
-      read.set(path, digestOf(bytes));
-      const text = bytes.toString();
-      const meta = { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
-      const contents = text.replace(
-        /\bimport\.meta\.(url|dirname|filename)\b/g,
-        (_, name: keyof typeof meta) => JSON.stringify(meta[name]),
-      );
+      read.set(path, bytes);
+      const contents = withOwnMeta(bytes.toString(), path);
       return { contents, loader: /\.[cm]?ts$/.test(path) ? "ts" : "js" };
     });
   },
 });
+
+function withOwnMeta(text: string, path: string): string {
+  const meta = { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
+  return text.replace(/\bimport\.meta\.(url|dirname|filename)\b/g, (_, name: keyof typeof meta) =>
+    JSON.stringify(meta[name]),
+  );
+}
 
 function failureOf({ text, location }: Message, root: string): Failure {
   const unresolved = /^Could not resolve "(.*)"$/.exec(text);

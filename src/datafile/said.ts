@@ -3,6 +3,7 @@ import type { Place } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
 import type { Parts } from "../core/trace.js";
 import { canonicalJson, jsonProblem } from "./json.js";
+import { pendingName } from "./manifest.js";
 import { refuse, session } from "./session.js";
 
 export interface Said {
@@ -49,7 +50,12 @@ function envParts(names: readonly string[], at: Place): Parts {
 
 const isVariable = (name: unknown): name is string => typeof name === "string" && /^[^=\0]+$/.test(name);
 
+/** A list that is not read yet has to be: whoever plans is told which target has it. */
 function valueParts(values: Readonly<Record<string, unknown>>, at: Place): Parts {
+  for (const [wildcard, value] of Object.entries(values)) {
+    const manifest = pendingName(value);
+    if (manifest !== undefined) refuse({ reason: "needs-manifest", manifest, wildcard, at });
+  }
   checkValues(values, at);
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [`values.${name}`, digestOf(canonicalJson(value))]),
@@ -59,7 +65,9 @@ function valueParts(values: Readonly<Record<string, unknown>>, at: Place): Parts
 function checkValues(values: unknown, at: Place): void {
   const problem =
     typeof values === "object" && values !== null && !Array.isArray(values)
-      ? jsonProblem(values, "values")
+      ? jsonProblem(Object.fromEntries(Object.entries(values).filter(isRead)), "values")
       : "`values` is no object: each of its values has a name";
   if (problem !== undefined) refuse({ reason: "bad-rule", problem, at, help: "values: { limit, config }" });
 }
+
+const isRead = ([, value]: readonly [string, unknown]): boolean => pendingName(value) === undefined;

@@ -1,5 +1,6 @@
 // The compiled Datafile is kept, and never used when it is not what the sources say. Told on real folders.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
@@ -123,17 +124,16 @@ const source = async (project: Project, text: string, parameters = {}) =>
   sourceOf(must(await project.datafile(text, { parameters })), "a");
 
 story(
-  "a function's source changes with its code and with any code it could reach, and with nothing else",
+  "a function's source changes with its code and with the code that it reaches, and with nothing else",
   async (project) => {
     project.write("lib/clean.ts", "export const clean = (text: string) => text.trim();");
     const head = 'import { clean } from "./lib/clean.js";';
     const before = await source(project, counting("log(clean(output));", head));
-    assert.match(before, /^sha256:/);
     const same = counting(
       "// A comment.\n  log(  clean( output ) )  ;",
-      `/* Another. */ type T = string;\n\n${head}`,
+      `/* Another. */ type T = string;\n\n${head}\nexport const unrelated = 1;`,
     );
-    assert.equal(await source(project, same), before, "comments, types, white space");
+    assert.equal(await source(project, same), before, "comments, types, white space, what is not reached");
     assert.notEqual(await source(project, counting("log(clean(output) + 1);", head)), before, "its own code");
     project.write("lib/clean.ts", "export const clean = (text: string): string => text.trim() as string;");
     assert.equal(await source(project, counting("log(clean(output));", head)), before, "a helper's types");
@@ -141,6 +141,80 @@ story(
     assert.notEqual(await source(project, counting("log(clean(output));", head)), before, "a helper's code");
   },
 );
+
+story("a function that cannot be told has all code of the project for its source", async (project) => {
+  const untold = (head: string) => `import { script } from "dmake";
+    ${head}
+    const declare = (run: () => void) => script("a", {}, run);
+    declare(() => {});`;
+  const before = await source(project, untold("Object.assign(globalThis, { unrelated: 1 });"));
+  assert.match(before, /^sha256:/);
+  assert.equal(
+    await source(project, untold("/* A comment. */ Object.assign(globalThis, { unrelated: 1 as number });")),
+    before,
+  );
+  assert.notEqual(await source(project, untold("Object.assign(globalThis, { unrelated: 2 });")), before);
+});
+
+story(
+  "what a function reaches is answered from the cache, which is not believed where it is torn",
+  async (project) => {
+    const before = await source(project, counting("log(word);", 'const word = "first";'));
+    assert.match(before, /first/);
+    const entry = project.read(manifest);
+    project.write(manifest, entry.replaceAll('\\"first\\"', '\\"from the cache\\"'));
+    assert.match(sourceOf(must(await project.load()), "a"), /from the cache/);
+    const { parts, reaches, looked, ...others } = JSON.parse(entry);
+    const [place, reach] = Object.entries(reaches)[0] as [string, object];
+    const whole = { parts, reaches, looked };
+    const withReach = (change: object | null) => ({
+      ...whole,
+      reaches: { [place]: change && { ...reach, ...change } },
+    });
+    const torn: readonly object[] = [
+      { reaches, looked },
+      { parts, looked },
+      { parts, reaches },
+      { ...whole, reaches: null },
+      { ...whole, reaches: [] },
+      { ...whole, looked: {} },
+      { ...whole, looked: [null] },
+      { ...whole, parts: [["function"]] },
+      { ...whole, parts: [["function", 1]] },
+      withReach(null),
+      withReach({ parts: [99] }),
+      withReach({ parts: undefined }),
+      withReach({ parameters: "some" }),
+      withReach({ unseen: [{}] }),
+    ];
+    for (const damage of torn) {
+      project.write(manifest, JSON.stringify({ ...others, ...damage }));
+      assert.equal(sourceOf(must(await project.load()), "a"), before, JSON.stringify(damage));
+      assert.equal(project.read(manifest), entry);
+    }
+  },
+);
+
+story("a warm start loads neither parser nor compiler", async (project) => {
+  must(await project.datafile(counting("log(output);")));
+  const hooks = `export const resolve = (name, context, next) => {
+    if (/babel|^esbuild$/.test(name)) throw new Error("loads " + name);
+    return next(name, context);
+  };`;
+  const inProject = [project.path("Datafile.ts"), project.path(".dmake/cache")];
+  const program = `
+    import { register } from "node:module";
+    register("data:text/javascript," + encodeURIComponent(${JSON.stringify(hooks)}));
+    const { bundle } = await import(${JSON.stringify(new URL("../../src/datafile/bundle.js", import.meta.url).href)});
+    const [path, cache] = ${JSON.stringify(inProject)};
+    const warm = await bundle(path, { cache, writable: true });
+    console.log(warm.value.reach({ file: path, line: 4, column: 20 })?.parts.function);
+    await bundle(path, { cache: cache + "2", writable: true }).catch(({ message }) => console.log(message));`;
+  const ran = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
+    encoding: "utf8",
+  });
+  assert.equal(ran.stdout, "async ({ output, log }) => {\n  log(output);\n}\nloads esbuild\n", ran.stderr);
+});
 
 story(
   "a function's source is the same from the cache, in a query, and after the project has moved",
@@ -156,20 +230,23 @@ story(
   },
 );
 
-story("a function that could look at a parameter is stale when that has another value", async (project) => {
-  const text = `${counting("log(later);")}\nconst later = param("limit", "10");`;
-  const parts = async (parameters = {}) =>
-    must(recipeParts(stepOf(must(await project.datafile(text, { parameters })), "a")));
-  const ten = await parts();
-  assert.deepEqual(await parts({ limit: "10" }), ten);
-  const twenty = await parts({ limit: "20" });
-  assert.deepEqual(Object.keys(ten), ["kind", "source", "parameter.limit"]);
-  assert.deepEqual(
-    Object.keys(ten).filter((part) => ten[part] !== twenty[part]),
-    ["parameter.limit"],
-  );
-  assert.equal(JSON.stringify(await parts({ limit: "s3cr3t" })).includes("s3cr3t"), false);
-});
+story(
+  "a function is stale when a parameter that it reaches has another value, and for no other",
+  async (project) => {
+    const text = `const later = param("limit", "10");\nparam("other", "1");\n${counting("log(later);")}`;
+    const parts = async (parameters = {}) =>
+      must(recipeParts(stepOf(must(await project.datafile(text, { parameters })), "a"), []));
+    const ten = await parts();
+    assert.deepEqual(await parts({ limit: "10", other: "2" }), ten);
+    const twenty = await parts({ limit: "20" });
+    assert.deepEqual(Object.keys(ten), ["kind", "function", "reaches Datafile.ts later", "parameter.limit"]);
+    assert.deepEqual(
+      Object.keys(ten).filter((part) => ten[part] !== twenty[part]),
+      ["parameter.limit"],
+    );
+    assert.equal(JSON.stringify(await parts({ limit: "s3cr3t" })).includes("s3cr3t"), false);
+  },
+);
 
 story("a version stands for the code of a function, until it changes", async (project) => {
   const one = await source(project, counting("log(output);", "", '{ version: "1" }'));

@@ -205,3 +205,23 @@ story("what stands for a function must be one", async (project) => {
   failureOf(await project.datafile(`${head} valuesIn(index, any("lines"));`), "bad-rule");
   failureOf(await project.datafile(`${head} valuesIn("../index.txt");`), "outside-root");
 });
+
+story(
+  "a function that uses the list says so in `values`: it waits for the list, and its values count",
+  async (project) => {
+    const text = `
+    import { script, valuesIn } from "dmake";
+    const list = valuesIn("index.txt");
+    export const out = script("out", { values: { list } }, ({ log }) => log(list.join()));
+  `;
+    const datafile = must(await project.datafile(text));
+    assert.deepEqual(datafile.warnings, []);
+    const { manifest, wildcard } = failureOf(planned(datafile, "out"), "needs-manifest");
+    assert.deepEqual([manifest, wildcard], ["index.txt", "list"]);
+    const parts = async (lines: string) => {
+      const { recipe } = stepOf(must(await project.datafile(text, read(lines))), "out");
+      return recipe.kind === "script" ? recipe.parts["values.list"] : undefined;
+    };
+    assert.notEqual(await parts("a\nb"), await parts("a\nc"));
+  },
+);
