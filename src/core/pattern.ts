@@ -73,7 +73,7 @@ export function matcher(pattern: Pattern, domains: Readonly<Record<string, Domai
     seen.add(name);
     return literally(literal) + group;
   });
-  const expression = new RegExp(`^${body.join("")}$`, "s");
+  const expression = new RegExp(`^${body.join("")}$`);
   return (name) => {
     const groups = expression.exec(name)?.groups;
     return groups ? { ...groups } : seen.size === 0 && name === pattern.text ? {} : undefined;

@@ -121,6 +121,8 @@ test("a version stands for a command's text, and not for the variables that it i
   const command = (text: string): Recipe => ({ ...sh(() => text), version: "3", parts: { "env.MODE": "x" } });
   assert.deepEqual(parts(command("a")), { kind: "sh", version: "3", "env.MODE": "x" });
   assert.deepEqual(parts(command("a")), parts(command("b")));
+  const unversioned: Recipe = { ...sh(() => "a"), parts: { "env.MODE": "x" } };
+  assert.deepEqual(parts(unversioned), { kind: "sh", command: "a", "env.MODE": "x" });
 });
 
 test("an optional input that is not there is not given to a recipe, so not to its command either", () => {
@@ -132,6 +134,12 @@ test("an optional input that is not there is not given to a recipe, so not to it
   ];
   assert.equal(parts(recipe, names, seen(absent)).command, "cat a");
   assert.equal(parts(recipe, names, seen("sha256:b")).command, "cat a b");
+  const unmade = [{ name: "a", digest: absent }, ...seen("sha256:b").slice(1)];
+  assert.equal(
+    parts(recipe, names, unmade).command,
+    "cat a b",
+    "one that is still to be made is given to it",
+  );
 });
 
 test("an input that becomes code is another recipe, and so is a file that becomes a directory", () => {
@@ -148,6 +156,8 @@ const inputs = [
 test("the order of parts does not matter to a fingerprint, the order of inputs does", () => {
   assert.equal(fingerprintOf({ x: "1", y: "2" }, inputs), fingerprintOf({ y: "2", x: "1" }, inputs));
   assert.notEqual(fingerprintOf({}, inputs), fingerprintOf({}, [...inputs].reverse()));
+  const renamed = inputs.map(({ name, digest }) => ({ name: `${name}2`, digest }));
+  assert.notEqual(fingerprintOf({}, inputs), fingerprintOf({}, renamed), "the same bytes by other names");
 });
 
 test("a fingerprint tells apart what would look alike when strung together", () => {
