@@ -3,22 +3,21 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fail, ok, type Result } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
-import type { Step } from "../core/rule.js";
 import { takeLock } from "../system/lock.js";
 
 /** How long a waiting process may take to notice that it is interrupted. */
 const patienceMs = 200;
 
-/** Waits for whoever makes this step now, as long as it takes. Answers how to let go; the lock dies with its process. */
+/** Waits for whoever makes the step of this name now, as long as it takes. Answers how to let go; the lock dies with its process. */
 export async function lockStep(
   directory: string,
-  step: Step,
+  step: string,
   signal: AbortSignal | undefined,
 ): Promise<Result<() => void>> {
   const folder = join(directory, "locks");
   mkdirSync(folder, { recursive: true });
   // The name of a step may hold anything and be of any length.
-  const path = join(folder, digestOf(step.id).slice("sha256:".length, "sha256:".length + 32));
+  const path = join(folder, digestOf(step).slice("sha256:".length, "sha256:".length + 32));
   while (!signal?.aborted) {
     const lock = await takeLock(path, patienceMs);
     if (lock.kind === "held") return ok(lock.release);

@@ -1,58 +1,91 @@
-// What a file looks like and what it contains: stamps compared for equality, digests, and when a stamp can be trusted. Knows nothing of targets.
-import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+// What a file looks like without being read: stamps compared for equality, and when one can be trusted. Knows nothing of content.
+import { type BigIntStats, mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Digest } from "../core/trace.js";
 import type { Stamp } from "./state.js";
 
-/** Streams of 1 MB reach 1.5 GB/s of SHA-256, of 64 KB 1.15. */
-const chunkBytes = 1 << 20;
 /** A file changed this shortly before it was read may change again without its time moving (git's rule for its index). */
 const racyNs = 2_000_000_000n;
 
 export type Look = Omit<Stamp, "digest">;
 
+const statOptions = { bigint: true, throwIfNoEntry: false } as const;
+
+/**
+ * The path of a name. A name that is not UTF-8, which only a directory's listing can bring, is written as NUL and one
+ * character a byte: two such names never become one.
+ */
+export const onDisk = (name: string): string | Buffer =>
+  name.startsWith("\0") ? Buffer.from(name.slice(1), "latin1") : name;
+
+/** A name as a person can read it. */
+export const shown = (name: string): string => onDisk(name).toString();
+
+/** Nothing where nothing is, nor can be: `a/b` where `a` is a file. Symbolic links are followed. */
+export function statOf(name: string): BigIntStats | undefined {
+  try {
+    return statSync(onDisk(name), statOptions);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+export const lookOf = (stats: BigIntStats): Look => ({
+  size: String(stats.size),
+  mtimeNs: String(stats.mtimeNs),
+  ctimeNs: String(stats.ctimeNs),
+  inode: String(stats.ino),
+  device: String(stats.dev),
+});
+
+/** Whether a file looks as it did. The times come first: what has been touched differs there. */
+export const isUntouched = (stats: BigIntStats, look: Look): boolean =>
+  String(stats.ctimeNs) === look.ctimeNs &&
+  String(stats.mtimeNs) === look.mtimeNs &&
+  String(stats.size) === look.size &&
+  String(stats.ino) === look.inode &&
+  String(stats.dev) === look.device;
+
+/** One text of all that is looked at. */
+export const textOf = ({ size, mtimeNs, ctimeNs, inode, device }: Look): string =>
+  `${size} ${mtimeNs} ${ctimeNs} ${inode} ${device}`;
+
+/** The same without a look in between. */
+export const textOfStats = ({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string =>
+  `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
+
 /**
  * The disk's own clock, which alone can be compared with a file's time: the time of a file that was just written.
- * Taken once a process: an older answer only makes more files racy.
+ * Read when first needed and kept: an older answer only makes more files racy. Writes into `directory`.
  */
-export function diskClock(directory: string): bigint {
-  const path = join(directory, "clock");
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(path, "");
-  utimesSync(path, 0, 0);
-  return statSync(path, { bigint: true }).ctimeNs;
+export class DiskClock {
+  readonly #directory: string;
+  #ns: bigint | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Whether a file has been left alone long enough for its stamp to stand for its content. */
+  isSettled({ mtimeNs, ctimeNs }: Look): boolean {
+    this.#ns ??= this.#now();
+    const latest = this.#ns - racyNs;
+    return BigInt(mtimeNs) < latest && BigInt(ctimeNs) < latest;
+  }
+
+  /** Whether a file bears a time that has not come. An old answer would call each new file so: the clock is read again. */
+  isFuture({ mtimeNs }: Look): boolean {
+    const isLater = () => this.#ns === undefined || BigInt(mtimeNs) > this.#ns + racyNs;
+    if (!isLater()) return false;
+    this.#ns = this.#now();
+    return isLater();
+  }
+
+  #now(): bigint {
+    const path = join(this.#directory, "clock");
+    mkdirSync(this.#directory, { recursive: true });
+    writeFileSync(path, "");
+    utimesSync(path, 0, 0);
+    return statSync(path, { bigint: true }).ctimeNs;
+  }
 }
-
-/** Nothing where there is no file; a folder is refused with EISDIR. */
-export function lookAt(name: string): Look | undefined {
-  const stats = statSync(name, { bigint: true, throwIfNoEntry: false });
-  if (!stats) return undefined;
-  if (stats.isDirectory()) throw Object.assign(new Error(`${name} is a directory`), { code: "EISDIR" });
-  return {
-    size: String(stats.size),
-    mtimeNs: String(stats.mtimeNs),
-    ctimeNs: String(stats.ctimeNs),
-    inode: String(stats.ino),
-    device: String(stats.dev),
-  };
-}
-
-export const isSame = (one: Look, other: Look | undefined): boolean =>
-  other !== undefined &&
-  one.size === other.size &&
-  one.mtimeNs === other.mtimeNs &&
-  one.ctimeNs === other.ctimeNs &&
-  one.inode === other.inode &&
-  one.device === other.device;
-
-export async function hash(name: string): Promise<Digest> {
-  const sum = createHash("sha256");
-  for await (const chunk of createReadStream(name, { highWaterMark: chunkBytes }))
-    sum.update(chunk as Buffer);
-  return `sha256:${sum.digest("hex")}`;
-}
-
-/** Whether a file has been left alone long enough, by the disk's clock, for its stamp to stand for its content. */
-export const isSettled = (look: Look, clock: bigint): boolean =>
-  BigInt(look.mtimeNs) < clock - racyNs && BigInt(look.ctimeNs) < clock - racyNs;

@@ -3,11 +3,17 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
-const temporary = /^\..*\.dmake-[0-9a-f]{16}\.tmp$/s;
+/** What a recipe makes, what it says that it read, and what makes way for what it made. */
+type Use = "tmp" | "dep" | "old";
+
+const temporary = /^\..*\.dmake-[0-9a-f]{16}\.(tmp|dep|old)$/s;
 
 /** In the folder of the final file, so that the rename stays on one file system; the attempt's id keeps late writers of dead runs apart. */
-export const temporaryPath = (output: string, attempt: string): string =>
-  join(dirname(output), `${prefixOf(output)}${attempt}.tmp`);
+export const temporaryPath = (output: string, attempt: string, use: Use): string =>
+  join(dirname(output), `${prefixOf(output)}${attempt}.${use}`);
+
+/** Whether a file of this name, without its folder, is one of a recipe that runs or was killed. */
+export const isTemporary = (name: string): boolean => temporary.test(name);
 
 function prefixOf(output: string): string {
   const name = basename(output);
@@ -36,7 +42,7 @@ export class Sweeper {
   #leftIn(folder: string): readonly string[] {
     const known = this.#left.get(folder);
     if (known) return known;
-    const left = existsSync(folder) ? readdirSync(folder).filter((name) => temporary.test(name)) : [];
+    const left = existsSync(folder) ? readdirSync(folder).filter(isTemporary) : [];
     this.#left.set(folder, left);
     return left;
   }

@@ -1,108 +1,210 @@
 // Targets that are files of this disk: looked at, written aside, renamed into place, recorded in `.dmake/`. Knows nothing of rules or recipes.
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import pLimit from "p-limit";
-import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import { ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
-import type { Digest, Fact, Trace } from "../core/trace.js";
-import { judge } from "../core/verdict.js";
-import type { Attempt, Outcome, Stage, Store } from "../engine/ports.js";
+import { isTableName } from "../core/target.js";
+import type { Fact, Trace } from "../core/trace.js";
+import { judge, named } from "../core/verdict.js";
+import type { Attempt, Finished, Published, Stage, Store } from "../engine/ports.js";
+import { Contents } from "./file-contents.js";
 import { lockStep } from "./file-lock.js";
-import { diskClock, hash, isSame, isSettled, type Look, lookAt } from "./file-look.js";
-import { Sweeper, temporaryPath } from "./file-temporary.js";
+import { findOrphans, type Orphan, removeOrphan } from "./file-orphans.js";
+import { leaveInPlace, putInPlace } from "./file-place.js";
+import { type Before, clear, looksOf, makeRoom, removeAll } from "./file-publish.js";
+import { adopted, traceOf } from "./file-record.js";
+import { Records, type RecordsOptions } from "./file-records.js";
+import { type Bench, checkFree, factsOf } from "./file-replace.js";
+import { Sweeper } from "./file-temporary.js";
 import { guarded, guardedSync } from "./io-failure.js";
-import { type Stamp, State } from "./state.js";
 
-/** Two at once fill two cores, and more would only make the disk seek. */
-const hashesAtOnce = 2;
+export type { Orphan } from "./file-orphans.js";
 
-interface FilesOptions {
-  /** Where dmake keeps its own files, relative to the current directory. */
-  readonly directory: string;
-  /** Without it nothing at all is written: for queries. */
-  readonly writable: boolean;
+interface FilesOptions extends RecordsOptions {
+  /** Whether two parquet files have the same schema and values. */
+  readonly sayTheSame: (one: string, other: string) => Promise<boolean>;
+}
+
+export interface FileStore extends Store {
+  /** What records say that dmake made, that no rule makes any more, and that is still there. */
+  orphans(isMade: (name: string) => boolean): Promise<Result<readonly Orphan[]>>;
+  /** Removes an orphan and what is recorded of it, unless somebody has changed it: then the answer is false. */
+  removeOrphan(orphan: Orphan): Promise<Result<boolean>>;
 }
 
 /** An attempt that has its stage. */
 interface Going {
-  /** What each final path looked like before the recipe started. */
-  readonly before: readonly (Look | undefined)[];
+  readonly before: readonly Before[];
   readonly release: () => void;
 }
 
 /** The store of files, relative to the current directory. */
-export const createFiles = (options: FilesOptions): Store => new Files(options);
+export const createFiles = (options: FilesOptions): FileStore => new Files(options);
 
-/** Lives for one process. Digests are remembered with the file's stamp, so that an untouched file is not read again. */
-class Files implements Store {
-  readonly #options: FilesOptions;
-  readonly #path: string;
-  readonly #limit = pLimit(hashesAtOnce);
+/** Lives for one process. */
+class Files implements FileStore {
+  readonly #directory: string;
+  readonly #records: Records;
+  readonly #contents: Contents;
+  readonly #bench: Bench;
   readonly #going = new Map<string, Going>();
   readonly #sweeper = new Sweeper();
-  #state: State | undefined;
-  #clock: bigint | undefined;
+  /** Step → the attempt whose record whoever asks us knows. */
+  readonly #told = new Map<string, string | undefined>();
 
-  constructor(options: FilesOptions) {
-    this.#options = options;
-    this.#path = join(options.directory, "state.ndjson");
+  constructor({ sayTheSame, ...options }: FilesOptions) {
+    this.#directory = options.directory;
+    this.#records = new Records(options);
+    this.#contents = new Contents({ ...options, state: this.#records.state });
+    this.#bench = {
+      directory: this.#directory,
+      contents: this.#contents,
+      records: this.#records,
+      sayTheSame,
+    };
   }
 
   async observe(names: readonly string[]): Promise<Result<readonly Fact[]>> {
-    const stamps = this.#recorded("read", (state) => names.map((name) => state.stamps.get(name)));
-    if (!stamps.ok) return stamps;
-    const facts = await Promise.all(names.map((name, i) => this.#observeOne(name, stamps.value[i])));
-    const failed = facts.find((fact) => !fact.ok);
-    return failed && !failed.ok ? failed : ok(facts.flatMap((fact) => (fact.ok ? [fact.value] : [])));
+    const seen = await this.#contents.observe(names);
+    if (!seen.ok) return seen;
+    return factsOf(names, seen.value, this.#records);
+  }
+
+  async stamps(names: readonly string[]): Promise<Result<readonly (string | undefined)[]>> {
+    return this.#contents.stampsOf(names);
   }
 
   async traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>> {
-    return this.#recorded("read", (state) => steps.map((step) => state.traces.get(step.id)));
+    return this.#records.read((state) =>
+      steps.map(({ id }) => {
+        const trace = state.traces.get(id);
+        this.#told.set(id, trace?.attempt);
+        return trace;
+      }),
+    );
   }
 
   async stage(
     attempt: Attempt,
     signal?: AbortSignal,
   ): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>> {
-    const { directory } = this.#options;
-    const locked = await guarded("lock", directory, () => lockStep(directory, attempt.step, signal));
-    const lock = locked.ok ? locked.value : locked;
-    if (!lock.ok) return lock;
-    const release = lock.value;
-    const stage = await this.#stageLocked(attempt, release);
-    if (!stage.ok || stage.value.kind === "already") release();
+    const locked = await this.#lock(attempt.step.id, signal);
+    if (!locked.ok) return locked;
+    const stage = await this.#stageLocked(attempt, locked.value);
+    if (!stage.ok || stage.value.kind === "already") locked.value();
     return stage;
   }
 
+  async publish(attempt: Attempt, stage: Stage, finished: Finished): Promise<Result<Published>> {
+    const { step } = attempt;
+    if (stage.kind !== "files") throw new Error(`bug: ${step.id} is a file staged as a table`);
+    const previous = this.#records.read((state) => state.traces.get(step.id));
+    if (!previous.ok) return previous;
+    const { outcome } = finished;
+    const before = this.#going.get(attempt.id)?.before ?? [];
+    const placed =
+      outcome.kind === "made"
+        ? await putInPlace(attempt, { stage, outcome, before }, this.#bench)
+        : leaveInPlace(step, previous.value);
+    if (!placed.ok) return placed;
+    const { outputs, saved, aside } = placed.value;
+    const trace = traceOf(attempt, finished, { outputs, previous: previous.value });
+    const noted = this.#record(step, trace);
+    if (!noted.ok) return noted;
+    const removed = await removeAll(aside);
+    if (!removed.ok) return removed;
+    await this.discard(attempt, stage);
+    return ok({ trace, saved });
+  }
+
+  async adopt(attempt: Attempt): Promise<Result<Trace>> {
+    const locked = await this.#lock(attempt.step.id, undefined);
+    if (!locked.ok) return locked;
+    try {
+      const trace = await adopted(attempt, this.#bench);
+      const noted = trace.ok ? this.#record(attempt.step, trace.value) : trace;
+      return noted.ok ? trace : noted;
+    } finally {
+      locked.value();
+    }
+  }
+
+  async orphans(isMade: (name: string) => boolean): Promise<Result<readonly Orphan[]>> {
+    return findOrphans(isMade, this.#bench);
+  }
+
+  async removeOrphan(orphan: Orphan): Promise<Result<boolean>> {
+    const locked = await this.#lock(orphan.step, undefined);
+    if (!locked.ok) return locked;
+    try {
+      return await removeOrphan(orphan, this.#bench);
+    } finally {
+      locked.value();
+    }
+  }
+
+  async discard(attempt: Attempt, stage: Stage): Promise<void> {
+    if (stage.kind === "files") clear(stage);
+    this.#going.get(attempt.id)?.release();
+    this.#going.delete(attempt.id);
+  }
+
+  async close(): Promise<void> {
+    await this.#contents.close();
+    await this.#records.close();
+  }
+
+  #record(step: Step, trace: Trace): Result<void> {
+    this.#told.set(step.id, trace.attempt);
+    return this.#records.write((state) => state.setTrace(step.id, trace));
+  }
+
+  async #lock(step: string, signal: AbortSignal | undefined): Promise<Result<() => void>> {
+    const locked = await guarded("lock", this.#directory, () => lockStep(this.#directory, step, signal));
+    const lock = locked.ok ? locked.value : locked;
+    if (!lock.ok) return lock;
+    // What others have recorded while we waited, or since we judged.
+    const news = this.#records.read((state) => state.refresh());
+    if (news.ok) return lock;
+    lock.value();
+    return news;
+  }
+
   async #stageLocked(attempt: Attempt, release: () => void): ReturnType<Store["stage"]> {
+    const { step } = attempt;
     const made = await this.#madeMeanwhile(attempt);
     if (!made.ok) return made;
     if (made.value) return ok({ kind: "already", trace: made.value });
-    const { outputs } = attempt.step;
-    const swept = guardedSync("sweep the folder of", outputs[0] ?? "", () => this.#sweeper.sweep(outputs));
+    const free = await checkFree(step, this.#bench);
+    if (!free.ok) return free;
+    const swept = guardedSync("sweep the folder of", step.id, () => this.#sweeper.sweep(step.outputs));
     if (!swept.ok) return swept;
-    const before = guardedSync("make the folder of", outputs[0] ?? "", () => {
-      for (const output of outputs) mkdirSync(dirname(output), { recursive: true });
-      return outputs.map(lookAt);
-    });
+    const before = looksOf(step, this.#contents);
     if (!before.ok) return before;
-    this.#going.set(attempt.id, { before: before.value, release });
-    return ok({ kind: "files", paths: outputs.map((output) => temporaryPath(output, attempt.id)) });
+    const stage = guardedSync("make the folder of", step.id, () => makeRoom(step, attempt.id));
+    if (stage.ok) this.#going.set(attempt.id, { before: before.value, release });
+    return stage;
   }
 
   /** The record of another process that made just this while we waited for its lock, or since we judged. */
   async #madeMeanwhile(attempt: Attempt): Promise<Result<Trace | undefined>> {
     const { step, recipe, inputs, startedAt, forced } = attempt;
-    const news = this.#recorded("read", (state) => state.refresh());
-    if (!news.ok) return news;
-    const trace = news.value && !forced ? this.#state?.traces.get(step.id) : undefined;
-    if (!trace) return ok(undefined);
+    const recorded = this.#records.read((state) => state.traces.get(step.id));
+    if (!recorded.ok) return recorded;
+    const trace = recorded.value;
+    const isNews = this.#told.has(step.id) && this.#told.get(step.id) !== trace?.attempt;
+    if (!trace || !isNews || forced) return ok(undefined);
+    const before = trace.discovered ?? [];
+    // Only the engine can ask for tables; it judges again next time.
+    if (before.some(({ name }) => isTableName(name))) return ok(undefined);
     const outputs = await this.observe(step.outputs);
+    const found = outputs.ok ? await this.observe(before.map(({ name }) => name)) : outputs;
     if (!outputs.ok) return outputs;
+    if (!found.ok) return found;
+    const discovered = found.value.map((fact, i) => named(before[i]?.name ?? "", fact));
     const evidence = {
       step,
       recipe,
       inputs,
+      discovered,
       outputs: outputs.value,
       trace,
       forced,
@@ -110,143 +212,4 @@ class Files implements Store {
     };
     return ok(judge(evidence).kind === "fresh" ? trace : undefined);
   }
-
-  async publish(
-    attempt: Attempt,
-    stage: Stage,
-    outcome: Outcome,
-    durationMs: number,
-  ): Promise<Result<Trace>> {
-    const { step } = attempt;
-    const before = this.#going.get(attempt.id)?.before ?? [];
-    const previous = this.#recorded("read", (state) => state.traces.get(step.id));
-    if (!previous.ok) return previous;
-    const digests =
-      outcome.kind === "unchanged"
-        ? ok(recordedDigests(step, previous.value))
-        : await publishFiles(step, stage, { outcome, before, limit: this.#limit });
-    if (!digests.ok) return digests;
-    const trace = traceOf(attempt, digests.value, outcome, { durationMs, previous: previous.value });
-    const noted = this.#recorded("write", (state) => state.setTrace(step.id, trace));
-    this.#letGo(attempt);
-    return noted.ok ? ok(trace) : noted;
-  }
-
-  async discard(attempt: Attempt, stage: Stage): Promise<void> {
-    if (stage.kind === "files")
-      for (const path of stage.paths) rmSync(path, { recursive: true, force: true });
-    this.#letGo(attempt);
-  }
-
-  async close(): Promise<void> {
-    if (this.#options.writable) this.#state?.compact();
-  }
-
-  #letGo(attempt: Attempt): void {
-    this.#going.get(attempt.id)?.release();
-    this.#going.delete(attempt.id);
-  }
-
-  /** Works on the state, which is read when first needed: a disk that refuses is then a failure like any other. */
-  #recorded<T>(doing: "read" | "write", work: (state: State) => T): Result<T> {
-    return guardedSync(doing, this.#path, () => {
-      this.#state ??= new State(this.#path);
-      return work(this.#state);
-    });
-  }
-
-  #observeOne(name: string, stamp: Stamp | undefined): Result<Fact> | Promise<Result<Fact>> {
-    const look = guardedSync("look at", name, () => lookAt(name));
-    if (!look.ok) return look;
-    if (!look.value) return ok({ kind: "absent" });
-    return stamp && isSame(stamp, look.value)
-      ? ok({ kind: "present", digest: stamp.digest })
-      : this.#digest(name, look.value);
-  }
-
-  async #digest(name: string, look: Look): Promise<Result<Fact>> {
-    const found = await guarded("read", name, () => this.#limit(() => hash(name)));
-    if (!found.ok) return found;
-    const noted = this.#recorded("write", (state) => {
-      if (this.#options.writable && this.#isSettled(look) && isSame(look, lookAt(name)))
-        state.setStamp(name, { ...look, digest: found.value });
-    });
-    return noted.ok ? ok({ kind: "present", digest: found.value }) : noted;
-  }
-
-  #isSettled(look: Look): boolean {
-    this.#clock ??= diskClock(this.#options.directory);
-    return isSettled(look, this.#clock);
-  }
-}
-
-interface Publishing {
-  readonly outcome: Extract<Outcome, { kind: "made" }>;
-  readonly before: Going["before"];
-  readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
-}
-
-async function publishFiles(
-  step: Step,
-  stage: Stage,
-  { outcome, before, limit }: Publishing,
-): Promise<Result<Digest[]>> {
-  if (stage.kind !== "files") throw new Error(`bug: ${step.id} is a file staged as a table`);
-  const digests: Digest[] = [];
-  for (const [i, path] of stage.paths.entries()) {
-    const output = step.outputs[i] ?? "";
-    const checked = guardedSync("look at", output, () => checkWritten(output, path, before[i]));
-    if (!checked.ok) return checked;
-    if (checked.value) return fail(checked.value);
-    const known = outcome.digests?.[i];
-    const digest = await guarded("read", output, async () => known ?? (await limit(() => hash(path))));
-    if (!digest.ok) return digest;
-    digests.push(digest.value);
-  }
-  return guardedSync("publish", step.id, () => {
-    for (const path of stage.paths) sync(path);
-    for (const [i, path] of stage.paths.entries()) renameSync(path, step.outputs[i] ?? "");
-    for (const folder of new Set(step.outputs.map((output) => dirname(output)))) sync(folder);
-    return digests;
-  });
-}
-
-function checkWritten(output: string, path: string, before: Look | undefined): Failure | undefined {
-  const now = lookAt(output);
-  // Not the time of its last change of status: a backup, a chmod or a new hard link writes nothing.
-  const same = now?.size === before?.size && now?.mtimeNs === before?.mtimeNs && now?.inode === before?.inode;
-  if (!same) return { reason: "wrote-final-path", output };
-  return lookAt(path) ? undefined : { reason: "output-missing", output };
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-const recordedDigests = (step: Step, previous: Trace | undefined): Digest[] => {
-  const recorded = new Map(previous?.outputs.map(({ name, digest }) => [name, digest]));
-  return step.outputs.map((output) => recorded.get(output) ?? "");
-};
-
-function traceOf(
-  attempt: Attempt,
-  digests: readonly Digest[],
-  outcome: Outcome,
-  { durationMs, previous }: { readonly durationMs: number; readonly previous: Trace | undefined },
-): Trace {
-  return {
-    recipe: attempt.recipe,
-    inputs: attempt.inputs,
-    outputs: attempt.step.outputs.map((name, i) => ({ name, digest: digests[i] ?? "" })),
-    attempt: attempt.id,
-    startedAt: attempt.startedAt,
-    checkedAt: attempt.startedAt,
-    durationMs,
-    facts: outcome.kind === "unchanged" ? { ...previous?.facts, ...outcome.facts } : outcome.facts,
-  };
 }

@@ -2,7 +2,7 @@
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 
 /** Errors of the file system that a person can mend are failures; anything else is a bug and thrown on. */
-function ioFailure(doing: string, path: string, error: unknown): Failure {
+export function ioFailure(doing: string, path: string, error: unknown): Failure {
   const code = (error as NodeJS.ErrnoException).code;
   if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) throw error;
   return { reason: "io", doing, path, code };

@@ -4,6 +4,7 @@ import { cpSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { digestOf } from "../../src/core/fingerprint.js";
+import { header, type Line, written } from "../../src/stores/state-line.js";
 import type { Folder } from "../rig/project.js";
 import { inFolder, longAgo } from "../rig/project.js";
 import { must } from "../rig/world.js";
@@ -14,12 +15,14 @@ const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name,
 /** A file that nobody has touched for longer than two seconds, as no file that a test makes can be. */
 const settled = fileURLToPath(new URL("../../package.json", import.meta.url));
 
+/** The lines after the header, each without its seal. */
 const linesOf = (project: Folder) =>
   project
     .read(state)
     .trimEnd()
     .split("\n")
-    .map((line) => JSON.parse(line));
+    .slice(1)
+    .map((line) => JSON.parse(line).slice(1));
 const stamps = (project: Folder) => linesOf(project).filter(([kind]) => kind === "stamp");
 
 /** Rewrites one field of the only stamp. */
@@ -27,7 +30,7 @@ function forge(project: Folder, field: number, value: string): void {
   const lines = linesOf(project).map((line) =>
     line[0] === "stamp" ? line.map((old: string, i: number) => (i === field ? value : old)) : line,
   );
-  project.write(state, `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
+  project.write(state, header + lines.map((line) => written(line as unknown as Line)).join(""));
 }
 
 story("a file that has not changed is not read again: its digest is remembered", async (project) => {

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import type { Warning } from "../../src/core/event.js";
 import type { Trace } from "../../src/core/trace.js";
 import { State } from "../../src/stores/state.js";
+import { type Line, written } from "../../src/stores/state-line.js";
+import { takeLock } from "../../src/system/lock.js";
 import { Folder } from "../rig/project.js";
 
 const trace = (attempt: string): Trace => ({
@@ -18,11 +21,11 @@ const trace = (attempt: string): Trace => ({
 });
 const stamp = { size: "1", mtimeNs: "2", ctimeNs: "3", inode: "4", device: "5", digest: "sha256:6" };
 
-const story = (name: string, work: (path: string, folder: Folder) => void) =>
-  test(name, () => {
+const story = (name: string, work: (path: string, folder: Folder) => void | Promise<void>) =>
+  test(name, async () => {
     const folder = new Folder();
     try {
-      work(folder.path(".dmake/state.ndjson"), folder);
+      await work(folder.path(".dmake/state.ndjson"), folder);
     } finally {
       folder.remove();
     }
@@ -79,10 +82,9 @@ story("a header that was torn by a kill costs the records and nothing else", (pa
   }
 });
 
-story("lines that are no records are dropped, whatever they hold", (path) => {
+story("lines that are no records are dropped, whatever they hold, and counted", (path) => {
   filled(path);
   const garbage = [
-    "",
     "null",
     "[]",
     "{}",
@@ -90,64 +92,259 @@ story("lines that are no records are dropped, whatever they hold", (path) => {
     '"x"',
     "\0\0\0",
     '["trace"]',
-    '["trace","x"]',
-    '["trace","x",null]',
-    '["trace","x",{}]',
-    '["trace","x",{"recipe":null,"inputs":[],"outputs":[],"checkedAt":"","facts":{}}]',
-    '["trace","x",{"recipe":{},"inputs":[null],"outputs":[],"checkedAt":"","facts":{}}]',
-    '["trace","x",{"recipe":{},"inputs":[],"outputs":[{"name":1}],"checkedAt":"","facts":{}}]',
-    '["trace","x",{"recipe":{},"inputs":[],"outputs":[],"checkedAt":"","facts":null}]',
-    '["trace",1,{"recipe":{},"inputs":[],"outputs":[],"checkedAt":"","facts":{}}]',
-    '["stamp","x"]',
-    '["stamp","x",1,2,3,4,5,6]',
-    '["lease","x"]',
+    '["12345678","trace"]',
+    '["12345678","trace","x",{}]',
+    JSON.stringify(["trace", "x", trace("1")]),
     "<<<<<<< HEAD",
     "[[[[",
   ];
-  appendFileSync(path, `${garbage.join("\n")}\n`);
-  appendFileSync(path, `${JSON.stringify(["trace", "last", trace("9")])}\n`);
-  const state = new State(path);
+  appendFileSync(path, `${garbage.join("\n")}\n\n${written(["trace", "last", trace("9")])}`);
+  const warnings: Warning[] = [];
+  const state = new State(path, { warn: (warning) => warnings.push(warning) });
   assert.deepEqual([...state.traces.keys()], ["out", "last"]);
   assert.deepEqual([...state.stamps.keys()], ["raw"]);
+  assert.deepEqual(warnings, [{ warning: "state-damaged", path, lines: garbage.length }]);
 });
 
-for (const first of ['["dmake-state",99]', '["dmake-state"]', "something else", "", '{"dmake-state":1}'])
+const meaningless: unknown[] = [
+  ["trace", "x"],
+  ["trace", "x", null],
+  ["trace", "x", {}],
+  ["trace", "x", { ...trace("1"), recipe: null }],
+  ["trace", "x", { ...trace("1"), recipe: { kind: 1 } }],
+  ["trace", "x", { ...trace("1"), recipe: { kind: ["a text that is not there"] } }],
+  ["trace", "x", { ...trace("1"), inputs: [null] }],
+  ["trace", "x", { ...trace("1"), discovered: [{ name: "a" }] }],
+  ["trace", "x", { ...trace("1"), outputs: [{ name: 1 }] }],
+  ["trace", "x", { ...trace("1"), outputs: [{ name: "x", digest: "sha256:1", bytes: 2 }] }],
+  ["trace", "x", { ...trace("1"), because: "nothing" }],
+  ["trace", "x", { ...trace("1"), facts: null }],
+  ["trace", "x", { ...trace("1"), attempt: undefined }],
+  ["stamp", "x"],
+  ["stamp", "x", 1, 2, 3, 4, 5, 6],
+  ["left", "x", {}],
+  ["left", "x", { name: "x", digest: "sha256:1" }],
+  ["intent", "x", "x"],
+  ["text", "x"],
+  ["lease", "x"],
+];
+
+for (const line of meaningless)
   story(
-    `a file that begins with ${first || "nothing"} is of another version: kept aside, and everything is stale`,
+    `a line that is whole and means nothing is as if it were not there: ${JSON.stringify(line)}`,
     (path) => {
       filled(path);
-      const body = readFileSync(path, "utf8").split("\n").slice(1).join("\n");
-      const foreign = `${first}\n${body}`;
-      writeFileSync(path, foreign);
+      appendFileSync(path, written(line as Line));
       const state = new State(path);
-      assert.equal(state.traces.size, 0);
-      assert.equal(readFileSync(path, "utf8"), foreign);
-      state.setTrace("new", trace("1"));
-      assert.equal(readFileSync(`${path}.old`, "utf8"), foreign);
-      assert.deepEqual([...new State(path).traces.keys()], ["new"]);
+      assert.deepEqual(
+        [state.traces.get("x"), state.stamps.get("x"), state.made.of("x")],
+        [undefined, undefined, []],
+      );
+      assert.deepEqual([state.traces.get("out"), state.stamps.get("raw")], [trace("1"), stamp]);
     },
   );
 
-story("a file that is mostly superseded is rewritten, once, with what holds", (path) => {
+story("no bit that flips makes a record say anything else than it did, or nothing", (path) => {
+  const state = new State(path);
+  const long = { kind: "script", function: "f".repeat(300) };
+  state.setTrace("out", { ...trace("1"), recipe: long });
+  state.setTrace("out", {
+    ...trace("2"),
+    recipe: long,
+    outputs: [{ name: "out", digest: "sha256:3", bytes: "sha256:4" }],
+  });
+  state.setStamp("raw", stamp);
+  const attempts: Record<string, Trace | undefined> = {
+    "1": new State(path).traces.get("out") && { ...trace("1"), recipe: long },
+    "2": new State(path).traces.get("out"),
+  };
+  assert.equal(attempts["2"]?.attempt, "2");
+  const bytes = readFileSync(path);
+  // One bit of each byte: each seal is checked the same way for all eight.
+  for (let byte = 0; byte < bytes.length; byte += 1) {
+    const flipped = Buffer.from(bytes);
+    flipped[byte]! ^= 1 << (byte % 8);
+    writeFileSync(path, flipped);
+    const found = new State(path, { writable: false });
+    for (const step of found.traces.keys()) {
+      const one = found.traces.get(step);
+      // An older record may hold again: it is as true as it was.
+      if (one) assert.deepEqual([step, one], ["out", attempts[one.attempt]], `byte ${byte}`);
+    }
+    for (const name of found.stamps.keys()) assert.deepEqual([name, found.stamps.get(name)], ["raw", stamp]);
+  }
+});
+
+story("a header that is damaged costs nothing: each line says itself that it is ours", (path) => {
+  filled(path);
+  const [head = "", ...body] = readFileSync(path, "utf8").split("\n");
+  for (const first of ["something else", "", "\0".repeat(head.length), head.replace('"2"', '"3"')]) {
+    writeFileSync(path, [first, ...body].join("\n"));
+    assert.deepEqual([...new State(path).traces.keys()], ["out"]);
+  }
+});
+
+const foreign: Readonly<Record<string, string | Buffer>> = {
+  "the state of another version": `${written(["dmake-state", "99"] as never)}`,
+  "the state of the first version": '["dmake-state",1]\n["trace","out",{}]\n',
+  text: "dear diary\n",
+  "text without an end": "dear diary",
+  zeros: Buffer.alloc(5_000),
+  "an archive": Buffer.from([0x1f, 0x8b, 8, 0, 10, 0xff, 0xfe, 10]),
+};
+
+for (const [what, content] of Object.entries(foreign))
+  story(`where the file should be is ${what}: kept aside, and everything is stale`, (path, folder) => {
+    folder.write(".dmake/state.ndjson", content);
+    folder.write(".dmake/state.ndjson.old", "somebody's");
+    const warnings: Warning[] = [];
+    const state = new State(path, { warn: (warning) => warnings.push(warning) });
+    assert.equal(state.traces.size, 0);
+    assert.deepEqual(readFileSync(path), Buffer.from(content));
+    state.setTrace("new", trace("1"));
+    state.setTrace("newer", trace("1"));
+    const kept = `${path}.old.2`;
+    assert.deepEqual(readFileSync(kept), Buffer.from(content));
+    assert.equal(folder.read(".dmake/state.ndjson.old"), "somebody's");
+    assert.deepEqual([...new State(path).traces.keys()], ["new", "newer"]);
+    assert.deepEqual(warnings, [{ warning: "state-foreign", path, kept }]);
+  });
+
+story("a directory in its place is kept aside like any other stranger", (path, folder) => {
+  folder.write(".dmake/state.ndjson/inside", "x");
+  const warnings: Warning[] = [];
+  const state = new State(path, { warn: (warning) => warnings.push(warning) });
+  state.setTrace("new", trace("1"));
+  assert.equal(folder.read(".dmake/state.ndjson.old/inside"), "x");
+  assert.deepEqual([...new State(path).traces.keys()], ["new"]);
+  assert.deepEqual(
+    warnings.map(({ warning }) => warning),
+    ["state-foreign"],
+  );
+});
+
+for (const content of ["dear diary\n", "", '["torn'])
+  story(`a query mends and moves nothing: ${JSON.stringify(content)}`, async (path, folder) => {
+    folder.write(".dmake/state.ndjson", content);
+    const warnings: Warning[] = [];
+    const state = new State(path, { writable: false, warn: (warning) => warnings.push(warning) });
+    await state.compact();
+    assert.deepEqual([folder.list(), readFileSync(path, "utf8")], [[".dmake/state.ndjson"], content]);
+    assert.equal(warnings.length, content === "" ? 0 : 1);
+  });
+
+story("nor does a query mend lines that are damaged", async (path) => {
+  filled(path);
+  appendFileSync(path, "garbage\n");
+  const before = readFileSync(path, "utf8");
+  await new State(path, { writable: false }).compact();
+  assert.equal(readFileSync(path, "utf8"), before);
+});
+
+story("while another process rewrites the file, this one does not", async (path) => {
+  filled(path);
+  appendFileSync(path, "garbage\n");
+  const before = readFileSync(path, "utf8");
+  const lock = await takeLock(`${path}.lock`, 0);
+  await new State(path).compact();
+  assert.equal(readFileSync(path, "utf8"), before);
+  if (lock.kind === "held") lock.release();
+  await new State(path).compact();
+  assert.notEqual(readFileSync(path, "utf8"), before);
+});
+
+story(
+  "what a step was about to publish is dmake's until it has a record, however often it was killed",
+  async (path) => {
+    const state = filled(path);
+    state.intend("out", [{ name: "out", digest: "sha256:7" }]);
+    state.intend("out", [{ name: "out", digest: "sha256:8", bytes: "sha256:9" }]);
+    appendFileSync(path, "garbage\n");
+    const said = (one: State) => one.made.of("out").map(({ digest }) => digest);
+    const next = new State(path);
+    assert.deepEqual(said(next), ["sha256:2", "sha256:7", "sha256:8"]);
+    await next.compact();
+    assert.deepEqual(said(new State(path)), ["sha256:2", "sha256:7", "sha256:8"]);
+    next.setTrace("out", trace("2"));
+    assert.deepEqual(said(new State(path)), ["sha256:2"]);
+  },
+);
+
+story("damage is told once: the file is mended when it is closed", async (path) => {
+  filled(path);
+  writeFileSync(path, readFileSync(path, "utf8").replace("sha256:1", "sha256:0"));
+  const warnings: Warning[] = [];
+  const warn = (warning: Warning) => warnings.push(warning);
+  const state = new State(path, { warn });
+  assert.deepEqual([...state.traces.keys(), ...state.stamps.keys()], ["raw"]);
+  await state.compact();
+  assert.deepEqual(new State(path, { warn }).stamps.get("raw"), stamp);
+  assert.equal(warnings.length, 1);
+});
+
+story("a last line that lacks only its end is a record", (path) => {
+  filled(path).setTrace("last", trace("2"));
+  writeFileSync(path, readFileSync(path, "utf8").slice(0, -1));
+  const warnings: Warning[] = [];
+  const state = new State(path, { warn: (warning) => warnings.push(warning) });
+  assert.equal(state.traces.get("last")?.attempt, "2");
+  state.setTrace("next", trace("3"));
+  assert.deepEqual([...new State(path).traces.keys()], ["out", "last", "next"]);
+  assert.deepEqual(warnings, []);
+});
+
+story("a long text is written once, however many records have it", async (path) => {
+  const state = new State(path);
+  const text = "x".repeat(5_000);
+  for (let i = 0; i < 400; i += 1)
+    state.setTrace(`part${i}`, { ...trace(String(i)), recipe: { kind: "script", text } });
+  const size = () => readFileSync(path).length;
+  assert(size() < 400 * 500 + 5_000, `${size()} bytes`);
+  const other = new State(path);
+  other.setTrace("more", { ...trace("1"), recipe: { kind: "script", text } });
+  for (let i = 0; i < 3_000; i += 1) other.setStamp("raw", stamp);
+  await other.compact();
+  assert(size() < 401 * 500 + 5_000, `${size()} bytes`);
+  assert.equal(new State(path).traces.get("part7")?.recipe.text, text);
+  assert.equal(new State(path).traces.get("more")?.recipe.text, text);
+});
+
+story(
+  "a long text whose records are gone goes with the next rewrite, and comes back with the next record",
+  async (path) => {
+    const [one, other] = [new State(path), new State(path)];
+    const recipe = { kind: "script", text: "x".repeat(5_000) };
+    one.setTrace("out", { ...trace("1"), recipe });
+    other.refresh();
+    other.setTrace("out", trace("2"));
+    for (let i = 0; i < 3_000; i += 1) other.setStamp("raw", stamp);
+    await other.compact();
+    assert.equal(readFileSync(path, "utf8").includes("xxx"), false);
+    one.setTrace("out", { ...trace("3"), recipe });
+    assert.deepEqual(new State(path).traces.get("out"), { ...trace("3"), recipe });
+  },
+);
+
+story("a file that is mostly superseded is rewritten, once, with what holds", async (path) => {
   const state = filled(path);
   for (let i = 0; i < 2_500; i += 1) state.setTrace("busy", trace(String(i)));
   assert(readFileSync(path, "utf8").split("\n").length > 2_500);
-  state.compact();
+  await state.compact();
   assert.equal(readFileSync(path, "utf8").split("\n").length, 5);
   const next = new State(path);
   assert.deepEqual([next.traces.get("busy")?.attempt, next.traces.get("out")?.attempt], ["2499", "1"]);
   assert.deepEqual(next.stamps.get("raw"), stamp);
-  assert.equal(existsSync(`${path}.${process.pid}.tmp`), false);
+  assert.equal(existsSync(`${path}.next`), false);
 });
 
-story("a file with little to gain, and one that this process did not write, are left alone", (path) => {
+story("a file with little to gain, and one that this process did not write, are left alone", async (path) => {
   const state = filled(path);
   state.setTrace("out", trace("2"));
-  state.compact();
+  await state.compact();
   assert.equal(readFileSync(path, "utf8").split("\n").length, 5);
   for (let i = 0; i < 2_500; i += 1) state.setTrace("busy", trace(String(i)));
   const before = readFileSync(path, "utf8");
-  new State(path).compact();
+  await new State(path).compact();
   assert.equal(readFileSync(path, "utf8"), before);
 });
 
@@ -166,7 +363,7 @@ story("what another process has recorded since is taken in when asked for, each 
   assert.equal(new State(path).refresh(), false);
   one.refresh();
   new State(path).setTrace("theirs", trace("2"));
-  appendFileSync(path, '["trace","half",{"recipe"');
+  appendFileSync(path, written(["trace", "half", trace("3")]).slice(0, -20));
   assert.equal(one.refresh(), true);
   assert.deepEqual([...one.traces.keys()], ["mine", "theirs"]);
 });
@@ -180,11 +377,11 @@ story("a file that was cut short or removed behind our back is read anew", (path
   assert.equal(state.refresh(), false);
 });
 
-story("a rewrite keeps what another process has recorded", (path) => {
+story("a rewrite keeps what another process has recorded", async (path) => {
   const one = new State(path);
   for (let i = 0; i < 2_500; i += 1) one.setTrace("busy", trace(String(i)));
   new State(path).setTrace("theirs", trace("2"));
-  one.compact();
+  await one.compact();
   assert.deepEqual([...new State(path).traces.keys()].sort(), ["busy", "theirs"]);
   one.setTrace("after", trace("3"));
   assert.equal(one.refresh(), true);

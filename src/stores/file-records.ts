@@ -1,0 +1,45 @@
+// The state file as the store of files uses it: opened when first needed, a disk that refuses a failure. Knows nothing of files but their names.
+import { join } from "node:path";
+import type { Warning } from "../core/event.js";
+import type { Result } from "../core/failure.js";
+import { guarded, guardedSync } from "./io-failure.js";
+import { State } from "./state.js";
+
+export interface RecordsOptions {
+  /** Where dmake keeps its own files, relative to the current directory. */
+  readonly directory: string;
+  /** Without it nothing at all is written: for queries. */
+  readonly writable: boolean;
+  readonly warn: (warning: Warning) => void;
+}
+
+/** Lives for one process. */
+export class Records {
+  readonly #options: RecordsOptions;
+  readonly #path: string;
+  #state: State | undefined;
+
+  constructor(options: RecordsOptions) {
+    this.#options = options;
+    this.#path = join(options.directory, "state.ndjson");
+  }
+
+  /** Throws what the file system does. */
+  readonly state = (): State => {
+    this.#state ??= new State(this.#path, this.#options);
+    return this.#state;
+  };
+
+  read<T>(work: (state: State) => T): Result<T> {
+    return guardedSync("read", this.#path, () => work(this.state()));
+  }
+
+  write<T>(work: (state: State) => T): Result<T> {
+    return guardedSync("write", this.#path, () => work(this.state()));
+  }
+
+  /** Rewrites what is worth it. A disk that refuses leaves the file as it was, which is as good. */
+  async close(): Promise<void> {
+    await guarded("write", this.#path, async () => this.#state?.compact());
+  }
+}

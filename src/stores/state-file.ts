@@ -1,0 +1,136 @@
+// The bytes of the state file: whole lines read from a place on, whole lines appended, the file replaced. Knows nothing of what a line means.
+import {
+  type BigIntStats,
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+const chunkBytes = 1 << 22;
+/** No line of ours is as long. What has none for so long is not read into memory as one. */
+const longestLine = 1 << 26;
+const newline = 0x0a;
+
+/** How far a file has been read: up to the end of a whole line. */
+export interface Position {
+  readonly inode: bigint;
+  readonly bytes: number;
+}
+
+export interface Seen {
+  readonly inode: bigint;
+  readonly size: number;
+  readonly isFile: boolean;
+}
+
+export function seen(path: string): Seen | undefined {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats && seenIn(stats);
+}
+
+const seenIn = (stats: BigIntStats): Seen => ({
+  inode: stats.ino,
+  size: Number(stats.size),
+  isFile: stats.isFile(),
+});
+
+/**
+ * Gives each whole line from a byte on to `take`, without its end. Answers where the last of them ends, and what
+ * follows it. Read in chunks: 100 000 records are longer than a string may be.
+ */
+export function readLines(
+  descriptor: number,
+  start: number,
+  take: (line: string) => void,
+): { readonly end: number; readonly rest: string } {
+  let chunk = Buffer.alloc(Math.min(chunkBytes, fstatSync(descriptor).size - start + 1));
+  let held = 0;
+  let end = start;
+  for (let at = start; ; ) {
+    const count = readSync(descriptor, chunk, held, chunk.length - held, at);
+    if (count === 0) return { end, rest: chunk.toString("utf8", 0, held) };
+    at += count;
+    held += count;
+    const last = chunk.lastIndexOf(newline, held - 1);
+    if (last >= 0) {
+      for (const line of chunk.toString("utf8", 0, last).split("\n")) take(line);
+      chunk.copyWithin(0, last + 1, held);
+      held -= last + 1;
+      end = at - held;
+    } else if (held === chunk.length && held < longestLine) chunk = Buffer.concat([chunk], 2 * chunk.length);
+    // One byte says as well that there is something before the next line.
+    else if (held === chunk.length) held = 1;
+  }
+}
+
+export function withFile<T>(path: string, flags: string, work: (descriptor: number) => T): T {
+  const descriptor = openSync(path, flags);
+  try {
+    return work(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Appends whole lines in one write, so that a kill leaves at most one torn last line. `make` is told what is there.
+ * Answers what is at `path` then. Whether it is what was written to is for the caller to see: another process may have
+ * replaced the file right then, and the lines are lost with the old one.
+ */
+export function append(path: string, make: (file: Seen) => string): Seen | undefined {
+  return withFile(path, "a", (descriptor) => {
+    const bytes = Buffer.from(make(seenIn(fstatSync(descriptor, { bigint: true }))));
+    if (writeSync(descriptor, bytes) < bytes.length)
+      throw Object.assign(new Error(`the disk of ${path} is full`), { code: "ENOSPC" });
+    return seen(path);
+  });
+}
+
+/**
+ * Puts a file of these lines in place of the one that `before` was read from, with what others have appended to that
+ * one meanwhile. It is on the disk before it takes its name: a power cut may cost the last few lines, never all.
+ */
+export function replace(path: string, lines: Iterable<string>, before: Position): void {
+  const next = `${path}.next`;
+  withFile(next, "w", (descriptor) => {
+    let text = "";
+    for (const line of lines) {
+      text += line;
+      if (text.length < chunkBytes) continue;
+      writeFileSync(descriptor, text);
+      text = "";
+    }
+    writeFileSync(descriptor, text);
+    fsyncSync(descriptor);
+  });
+  withFile(path, "r", (old) => {
+    renameSync(next, path);
+    if (fstatSync(old, { bigint: true }).ino !== before.inode) return;
+    const late: string[] = [];
+    readLines(old, before.bytes, (line) => late.push(`${line}\n`));
+    if (late.length > 0) append(path, () => late.join(""));
+  });
+}
+
+/** Moves a file out of the way, under a name that nothing has. */
+export function setAside(path: string): string {
+  let kept = asideOf(path);
+  for (let i = 2; existsSync(kept); i += 1) kept = `${asideOf(path)}.${i}`;
+  renameSync(path, kept);
+  return kept;
+}
+
+const asideOf = (path: string): string => `${path}.old`;
+
+export const makeFolderOf = (path: string): void => {
+  mkdirSync(dirname(path), { recursive: true });
+};

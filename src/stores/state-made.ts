@@ -1,0 +1,131 @@
+// What dmake has made under each name, by all records together: rules are renamed and regrouped, their files stay. Knows nothing of files on disk.
+import type { Digest, Trace } from "../core/trace.js";
+import type { Line, Made, MadeBy } from "./state-line.js";
+import type { Shelf } from "./state-shelf.js";
+
+/** Lives as long as the state it belongs to. Traces are read from their lines only for questions that need all of them. */
+export class MadeIndex {
+  readonly #traces: Shelf<Trace>;
+  /** Step → what it was about to publish when it was last heard of. */
+  readonly #intents = new Map<string, Made[]>();
+  /** Name → what a step made that makes it no more. */
+  readonly #left = new Map<string, MadeBy>();
+  /** Those steps whose output keeps the digest of other bytes: few. */
+  readonly #aliased: StepsByName;
+  #all: StepsByName | undefined;
+
+  constructor(traces: Shelf<Trace>) {
+    this.#traces = traces;
+    this.#aliased = new StepsByName(traces);
+  }
+
+  recorded(step: string, { aliases }: { readonly aliases: boolean }): void {
+    this.#intents.delete(step);
+    this.#all?.add(step);
+    if (aliases) this.#aliased.add(step);
+  }
+
+  intended(step: string, outputs: readonly Made[]): void {
+    this.#intents.set(step, [...(this.#intents.get(step) ?? []), ...outputs]);
+  }
+
+  leave(made: MadeBy): void {
+    this.#left.set(made.name, made);
+  }
+
+  dropLeft(name: string): void {
+    this.#left.delete(name);
+  }
+
+  clear(): void {
+    this.#intents.clear();
+    this.#left.clear();
+  }
+
+  /** What a file with these bytes says: what was recorded of them, or else themselves. */
+  meaning(name: string, bytes: Digest): Digest {
+    if (this.#aliased.isEmpty && this.#left.size === 0) return bytes;
+    const left = this.#left.get(name);
+    const made = [...this.#aliased.of(name), ...(left ? [left] : [])];
+    return made.find((one) => one.bytes === bytes)?.digest ?? bytes;
+  }
+
+  /** Everything that is recorded to have been made under a name, by whatever step. */
+  of(name: string): readonly MadeBy[] {
+    const left = this.#left.get(name);
+    const found: MadeBy[] = [...this.#everything().of(name), ...(left ? [left] : [])];
+    for (const [step, outputs] of this.#intents)
+      for (const made of outputs) if (made.name === name) found.push({ ...made, step });
+    return found;
+  }
+
+  /** All names that were published, each once. */
+  names(): ReadonlySet<string> {
+    return new Set([...this.#everything().names(), ...this.#left.keys()]);
+  }
+
+  /** How many lines `lines` gives. */
+  get size(): number {
+    return this.#intents.size + this.#left.size;
+  }
+
+  /** What has to be written besides the traces. */
+  *lines(): Generator<Line> {
+    for (const [step, outputs] of this.#intents) yield ["intent", step, outputs];
+    for (const [name, made] of this.#left) yield ["left", name, made];
+  }
+
+  /** Reads all traces, once: 0.6 s for 100 000. Only a file that its own step did not make, or the list of orphans, is worth that. */
+  #everything(): StepsByName {
+    if (!this.#all) {
+      this.#all = new StepsByName(this.#traces);
+      for (const step of this.#traces.keys()) this.#all.add(step);
+    }
+    return this.#all;
+  }
+}
+
+/** Which steps' traces list a name. A step that no longer does is found out when it is asked for. */
+class StepsByName {
+  readonly #traces: Shelf<Trace>;
+  readonly #steps = new Map<string, Set<string>>();
+  /** Steps whose traces have not been read yet. */
+  readonly #unread = new Set<string>();
+
+  constructor(traces: Shelf<Trace>) {
+    this.#traces = traces;
+  }
+
+  add(step: string): void {
+    this.#unread.add(step);
+  }
+
+  get isEmpty(): boolean {
+    return this.#unread.size === 0 && this.#steps.size === 0;
+  }
+
+  *of(name: string): Generator<MadeBy> {
+    this.#readAll();
+    for (const step of this.#steps.get(name) ?? []) {
+      const made = this.#traces.get(step)?.outputs.find((output) => output.name === name);
+      if (made) yield { ...made, step };
+    }
+  }
+
+  *names(): Generator<string> {
+    this.#readAll();
+    for (const [name, steps] of this.#steps)
+      if ([...steps].some((step) => this.#traces.get(step)?.outputs.some((made) => made.name === name)))
+        yield name;
+  }
+
+  #readAll(): void {
+    for (const step of this.#unread)
+      for (const { name } of this.#traces.get(step)?.outputs ?? []) {
+        const steps = this.#steps.get(name);
+        if (steps) steps.add(step);
+        else this.#steps.set(name, new Set([step]));
+      }
+    this.#unread.clear();
+  }
+}
