@@ -15,7 +15,7 @@ export type Fact =
   | {
       readonly kind: "present";
       readonly digest: Digest;
-      /** Equal stamps: not even touched in between. Nothing where the store cannot tell without reading. */
+      /** Equal stamps: nobody has written in between. Nothing where the store cannot tell without reading. */
       readonly stamp?: string;
     };
 

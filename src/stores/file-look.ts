@@ -47,12 +47,12 @@ export const isUntouched = (stats: BigIntStats, look: Look): boolean =>
   String(stats.dev) === look.device;
 
 /** One text of all that is looked at. */
-export const textOf = ({ size, mtimeNs, ctimeNs, inode, device }: Look): string =>
-  `${size} ${mtimeNs} ${ctimeNs} ${inode} ${device}`;
+export const textOf = ({ size, mtimeNs, inode, device }: Look): string =>
+  `${size} ${mtimeNs} ${inode} ${device}`;
 
 /** The same without a look in between. */
-export const textOfStats = ({ size, mtimeNs, ctimeNs, ino, dev }: BigIntStats): string =>
-  `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
+export const textOfStats = ({ size, mtimeNs, ino, dev }: BigIntStats): string =>
+  `${size} ${mtimeNs} ${ino} ${dev}`;
 
 /**
  * The disk's own clock, which alone can be compared with a file's time: the time of a file that was just written.
