@@ -46,7 +46,10 @@ export const isUntouched = (stats: BigIntStats, look: Look): boolean =>
   String(stats.ino) === look.inode &&
   String(stats.dev) === look.device;
 
-/** One text of all that is looked at. */
+/**
+ * One text of all that writing changes. Not the time of the last change of status: a recipe that links its input, or a
+ * backup, writes nothing.
+ */
 export const textOf = ({ size, mtimeNs, inode, device }: Look): string =>
   `${size} ${mtimeNs} ${inode} ${device}`;
 

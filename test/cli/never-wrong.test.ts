@@ -72,6 +72,18 @@ test("an edited output and an edited intermediate are made again, and what was i
     assert.deepEqual(await ran(project), []);
   }));
 
+test("a recipe that links its input comes to rest", () =>
+  within(
+    {
+      "Datafile.ts": chain.replace("cat ", "ln ").replace("ln ${input} >", "ln ${input}"),
+      "raw.txt": "a\n",
+    },
+    async (project) => {
+      assert.deepEqual(await ran(project), ["mid.txt", "out.txt"]);
+      assert.deepEqual(await ran(project), []);
+    },
+  ));
+
 test("moved and copied, a project stays fresh; two copies go their own ways", () =>
   within({ "Datafile.ts": chain, "raw.txt": "a\n" }, async (project) => {
     await ran(project);
