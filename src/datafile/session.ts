@@ -105,7 +105,7 @@ export function userPlace(error: Error, root: string): Place | undefined {
 }
 
 /** The place that a line of a stack names, its file absolute; nothing where it is inside Node. */
-export function placeOf(frame: string): Place | undefined {
+function placeOf(frame: string): Place | undefined {
   const found = /(?:^\s*at |\()(?:async )?((?:file:\/\/)?\/.*):(\d+):(\d+)\)?$/.exec(frame);
   if (!found?.[1]) return undefined;
   const file = found[1].startsWith("file:") ? fileURLToPath(found[1]) : found[1];

@@ -104,6 +104,41 @@ test("while it waits no more recipes run than may", async () => {
   assert.equal(gate.most, 2);
 });
 
+test("a recipe that goes on takes the slot that another one would have begun in", async () => {
+  const gate = new Gate();
+  const waits: Work = async (job, desk) => {
+    const answer = await job.need(["x"]);
+    return answer.ok ? gate.work(job, desk) : answer;
+  };
+  const rules = [
+    makes("out", { work: waits }),
+    copies("raw", "x"),
+    makes("user", { from: ["x"], work: gate.work }),
+  ];
+  const world = await given({ raw: "1", rules });
+  const building = world.build(["out", "user"], { jobs: 1 });
+  for (const next of ["out", "user"]) {
+    await gate.arrivals(1);
+    gate.open(next);
+  }
+  assert.equal((await building).summary.made, 3);
+  assert.equal(gate.most, 1);
+});
+
+test("a recipe whose needs are made in the moment in which another one fails goes on to its end", async () => {
+  const failing = makes("bad", {
+    work: async () => {
+      while (!world.files.records.has("x")) await Promise.resolve();
+      return { ok: false, error: { reason: "output-missing", output: "bad" } };
+    },
+  });
+  // Its user is looked at before anything is started, and by then the other one has failed.
+  const rules = [lister, copies("raw", "x"), copies("x", "user"), failing];
+  const world = await given({ list: "x", raw: "1", rules });
+  const report = await world.build(["out", "bad", "user"], { jobs: 2 });
+  assert.deepEqual([report.failed, report.summary.made], [{ bad: "output-missing" }, 2]);
+});
+
 test("two things asked for at once, by two calls that nobody waits for in between, are both made", async () => {
   const both: Work = async (job, desk) => {
     await Promise.all([job.need(["x"]), job.need(["y"])]);
@@ -234,6 +269,7 @@ test("a command that reads what a rule makes has to declare it: it may have read
   const world = await given({ raw: "1", rules: [gen, undeclared] });
   await world.build("gen.h");
   assert.deepEqual((await world.build("out")).failed, { out: "undeclared-input" });
+  assert.deepEqual((await world.build(["gen.h", "out"])).failed, { out: "undeclared-input" }, "by chance");
   for (const declared of [{ after: ["gen.h"] }, { from: ["gen.h"] }]) {
     world.declare([gen, makes("out", { ...declared, work: reads(["gen.h"]) })]);
     assert.deepEqual((await world.build("out")).failed, {});
