@@ -19,6 +19,17 @@ test("what is below a step that would run may run: its input may turn out the sa
   assert.deepEqual([summary.wouldRun, summary.mayRun, summary.fresh], [1, 1, 0]);
 });
 
+test("what may run leaves what is below it as uncertain as itself", async () => {
+  const world = await given({ raw: "1", rules: [copies("raw", "a"), copies("a", "b"), copies("b", "c")] });
+  await world.build("c");
+  world.edit("raw", "2");
+  const { events } = await world.preview("c");
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ["would-run", "may-run", "may-run"],
+  );
+});
+
 test("a dry run writes nothing and runs nothing", async () => {
   const world = await given({ "raw.csv": "a", rules: chain });
   await world.preview("out.csv");
