@@ -122,7 +122,7 @@ class Growth {
   #enter(name: string, user: Step | undefined): Result<void> {
     const known = this.#old.makers.get(name) ?? this.#new.makers.get(name);
     if (known) return this.#open.has(known) ? fail(this.#cycle(known)) : ok(undefined);
-    const { rules, surroundings, around } = this.#project;
+    const { rules, around } = this.#project;
     const found = rules.find(name);
     if (!found.ok) return found;
     if (!found.value) {
@@ -133,7 +133,7 @@ class Growth {
     }
     if (user && name.length > longestName) return fail(endless(name, user));
     const { rule, binding } = found.value;
-    const step = instantiate(rule, binding, { rules, surroundings });
+    const step = instantiate(rule, binding, this.#project);
     if (!step.ok) return step;
     const problem = this.#problemOf(step.value);
     if (problem) return fail(problem);
@@ -191,15 +191,17 @@ class Growth {
 }
 
 /** Binds a rule: its names filled in, its recipe made. */
-function instantiate(
-  rule: Rule,
-  binding: Binding,
-  { rules, surroundings }: Pick<Project, "rules" | "surroundings">,
-): Result<Step> {
+function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around }: Project): Result<Step> {
   const recipe = rule.bind(binding);
   if (!recipe.ok) return recipe;
   const outputs = rule.outputs.map((pattern) => fill(pattern, binding));
-  const expanding = { binding, globs: surroundings.globs, declared: rules.declared };
+  const directory = (name: string) => {
+    const maker = rules.find(name);
+    if (maker.ok && maker.value?.pattern.directory) return name;
+    const container = around(name);
+    return container?.pattern.directory ? container.name : undefined;
+  };
+  const expanding = { binding, globs: surroundings.globs, declared: rules.declared, directory };
   const [inputs, uses, after] = [rule.inputs, rule.uses ?? [], rule.after].map((specs) =>
     expandInputs(specs, expanding, { rule, outputs }),
   ) as [Expansion, Expansion, Expansion];

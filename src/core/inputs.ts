@@ -17,6 +17,8 @@ export interface Expanding {
   readonly globs: Globs;
   /** All targets that can be listed. */
   readonly declared: () => readonly string[];
+  /** The directory that is made whole and that a name is, or lies in. */
+  readonly directory: (name: string) => string | undefined;
 }
 
 export interface Expanded {
@@ -40,8 +42,8 @@ export function expandInputs(
     if (!found.ok) return found;
     const given =
       spec.kind === "glob" ? found.value.filter((name) => !taker.outputs.includes(name)) : found.value;
-    if (spec.kind === "glob" && given.length === 0 && !spec.optional)
-      return fail(emptyGlob(globOf(spec, expanding.binding), taker));
+    const problem = spec.kind === "glob" ? globProblem(spec, { expanding, taker, given }) : undefined;
+    if (problem) return fail(problem);
     for (const name of given) {
       names.add(name);
       // What a glob has found may be gone when it is looked at: that is for whoever looks.
@@ -52,6 +54,36 @@ export function expandInputs(
   return ok({ names: [...names], optional });
 }
 
+function globProblem(
+  spec: Extract<InputSpec, { kind: "glob" }>,
+  found: {
+    readonly expanding: Expanding;
+    readonly taker: { readonly rule: Rule; readonly outputs: readonly string[] };
+    readonly given: readonly string[];
+  },
+): Failure | undefined {
+  const { expanding, taker, given } = found;
+  const glob = globOf(spec, expanding.binding);
+  const directory = looksInto(glob, expanding);
+  if (directory !== undefined) return intoDirectory(glob, directory, taker.rule);
+  return given.length === 0 && !spec.optional ? emptyGlob(glob, taker) : undefined;
+}
+
+/** The directory, made whole by a rule, that a glob names a place in. */
+function looksInto(glob: string, { directory }: Expanding): string | undefined {
+  const folders = glob.split("/").slice(0, -1);
+  const magic = folders.findIndex((folder) => /[\\*?[\]{}()!+@|]/.test(folder));
+  const base = folders.slice(0, magic < 0 ? folders.length : magic).join("/");
+  return base === "" ? undefined : directory(base);
+}
+
+const intoDirectory = (glob: string, directory: string, { at }: Rule): Failure => ({
+  reason: "bad-rule",
+  problem: `\`${glob}\` looks into \`${directory}\`, which a rule makes whole: what is in it is known only then`,
+  at,
+  help: `take the directory, as \`"${directory}/"\`, and list what is in it in the recipe`,
+});
+
 const emptyGlob = (
   glob: string,
   { rule, outputs }: { readonly rule: Rule; readonly outputs: readonly string[] },
@@ -59,14 +91,15 @@ const emptyGlob = (
 
 /** The names that one declared input stands for. */
 export function expandInput(spec: InputSpec, expanding: Expanding): Result<readonly string[]> {
-  const { binding, globs, declared } = expanding;
+  const { binding, globs, declared, directory } = expanding;
   switch (spec.kind) {
     case "pattern":
       return ok([fill(spec.pattern, binding)]);
     case "glob": {
       const glob = globOf(spec, binding);
-      const found = new Set([...globs.files(glob), ...globs.among(glob, declared())]);
-      return ok([...found].sort());
+      // What lies in a directory that a rule makes is there after the first build only: it must not count after the second.
+      const files = globs.files(glob).filter((name) => directory(name) === undefined);
+      return ok([...new Set([...files, ...globs.among(glob, declared())])].sort());
     }
     case "rule":
       return ok(spec.rule.outputs.map((pattern) => fill(pattern, binding)));

@@ -78,7 +78,12 @@ export function wildcardsOf(
 
 /** The names that an input stands for in which no wildcard is open. What a glob finds is not known here. */
 export const namesOf = (spec: InputSpec): Result<readonly string[]> =>
-  expandInput(spec, { binding: {}, globs: { files: () => [], among: () => [] }, declared: () => [] });
+  expandInput(spec, {
+    binding: {},
+    globs: { files: () => [], among: () => [] },
+    declared: () => [],
+    directory: () => undefined,
+  });
 
 /** The same input, which need not be there. */
 export function optionalInput<I extends Input>(input: I): Optional<InputWild<I>> {

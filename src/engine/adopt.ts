@@ -26,14 +26,10 @@ export async function adopt(
     const missing = [...step.inputs, ...step.uses].find(
       (name) => !step.optional.has(name) && facts.of(name).kind === "absent",
     );
-    if (missing !== undefined)
-      return fail({
-        reason: "no-rule",
-        target: missing,
-        neededBy: step.id,
-        at: step.rule.at,
-        suggestions: [],
-      });
+    if (missing !== undefined) {
+      const message = `\`${step.id}\` is made from \`${missing}\`, which is not there`;
+      return fail({ reason: "usage", message, help: `dmake ${step.id}` });
+    }
     // Forced, so that what was discovered is left as it is recorded.
     const judged = await judgeStep(step, facts, { forced: true, nowMs: Date.now(), progress });
     if (!judged.ok) return judged;

@@ -31,6 +31,17 @@ test("a glob that fits nothing is refused by name, unless it is optional", () =>
   assert.deepEqual(inputs([makes("out", { from: [maybe(glob("*.csv"))] })], "out"), []);
 });
 
+test("a glob never takes what lies in a directory that a rule makes, there or not yet there", () => {
+  const rules = [makes("out/d/"), makes("all", { from: [maybe(glob("**/*.csv"))] })];
+  const there = disk("in/a.csv", "out/d/b.csv", "out/c.csv");
+  assert.deepEqual(inputs(rules, "all", there), ["in/a.csv", "out/c.csv"]);
+  for (const text of ["out/d/*.csv", "out/d/deep/*.csv", "out/d/**/*.csv"]) {
+    const into = [makes("out/d/"), makes("all", { from: ["out/d", maybe(glob(text))] })];
+    for (const surroundings of [disk(), there])
+      assert.match(failureOf(plan(into, "all", surroundings), "bad-rule").problem, /looks into `out\/d`/);
+  }
+});
+
 test("a name that is optional for one and not for another has to be there for the other", () => {
   const rules = [makes("a", { from: [maybe("x")] }), makes("b", { from: [maybe("x"), "x"] })];
   assert.deepEqual([...must(plan(rules, "a")).sources], []);
