@@ -41,7 +41,7 @@ export function recipeDiagnosis(failure: RecipeFailure): Diagnosis {
     }
     case "bad-depfile":
       return {
-        message: `the depfile \`${failure.path}\` cannot be read: ${failure.problem}`,
+        message: `the depfile of \`${failure.path}\` cannot be read: ${failure.problem}`,
         help: "the command writes it in the syntax of Make, as `cc -MD -MF` does",
       };
     case "changed-while-read":

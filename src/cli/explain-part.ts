@@ -1,7 +1,7 @@
 // Says how a part of a recipe differs from what is recorded of it. Knows nothing of verdicts.
 import { diffLines } from "./diff-lines.js";
 import type { Row } from "./rows.js";
-import { digestText, onOneLine } from "./words.js";
+import { onOneLine, shortText } from "./words.js";
 
 export interface Telling {
   readonly nowMs: number;
@@ -40,12 +40,12 @@ const longestBeside = 60;
 export function partRow(reason: Changed, telling: Telling): Row {
   const { recorded, found } = reason;
   const name = partName(reason.part);
-  const [before, now] = [recorded, found].map((text) => text !== undefined && shortened(text));
+  const [before, now] = [recorded, found].map((text) => text !== undefined && shortText(text));
   const texts = [before, now].filter((text) => typeof text === "string");
   const isBeside = texts.join("").length <= longestBeside && !texts.some((text) => text.includes("\n"));
   if (isBeside)
     return { ...name, said: `${before === false ? "(none)" : before} → ${now === false ? "(none)" : now}` };
-  const said = recorded === undefined ? "is new" : found === undefined ? "is none any more" : "";
+  const said = recorded === undefined ? "is new" : found === undefined ? "is gone" : "";
   const below =
     recorded === undefined || found === undefined
       ? marked(
@@ -58,9 +58,6 @@ export function partRow(reason: Changed, telling: Telling): Row {
       : diffOf(recorded, found, telling);
   return { ...name, said, below };
 }
-
-/** A digest is shortened, another text is as it is. */
-const shortened = (text: string): string => (/^sha256:[0-9a-f]{64}$/.test(text) ? digestText(text) : text);
 
 export const diffOf = (recorded: string, found: string, telling: Telling): readonly string[] =>
   marked(diffLines(recorded, found), telling);

@@ -68,7 +68,7 @@ function reasonRow({ reason, role = "input", cause }: Explained, telling: Tellin
     case "input-added":
       return { kind: role, name: reason.input, said: "is new" };
     case "input-removed":
-      return { kind: role, name: reason.input, said: "is none any more" };
+      return { kind: role, name: reason.input, said: "is no input any more" };
     case "inputs-reordered":
       return {
         kind: "inputs",

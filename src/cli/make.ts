@@ -17,7 +17,7 @@ export async function make(run: Run): Promise<Ending> {
   const planned = await plan({
     ...planning,
     readList: async ({ manifest }, plan) => {
-      const made = await makeAll(run, plan);
+      const made = await makeAll(run, plan, lists);
       around.mortal();
       if ("ending" in made) ending = made.ending;
       else if (!isGood(made.summary)) ending = finish(renderer, together(lists, made));
@@ -32,7 +32,7 @@ export async function make(run: Run): Promise<Ending> {
   });
   if (!planned.ok) return refused(renderer, planned.error);
   if (!planned.value) return ending;
-  const made = await makeAll(run, planned.value);
+  const made = await makeAll(run, planned.value, lists);
   return "ending" in made ? made.ending : finish(renderer, together(lists, made));
 }
 
@@ -61,6 +61,7 @@ interface Made {
 async function makeAll(
   { command, around, renderer, wired }: Run,
   { graph, datafile }: Plan,
+  earlier: readonly Made[],
 ): Promise<Made | { readonly ending: Ending }> {
   const { stores, runners } = wired;
   const signal = around.interruptible();
@@ -68,13 +69,42 @@ async function makeAll(
   if (!there.ok) return { ending: ended(renderer, there.error) };
   renderer.expect(graph.steps);
   const steps = new Map<string, "done" | "fresh">();
+  const tell = goingOn(renderer, { graph, earlier });
   const emit = (event: BuildEvent) => {
     if (event.event === "done" || event.event === "fresh") steps.set(event.step, event.event);
-    renderer.event(event);
+    tell(event);
   };
   const { jobs, keepGoing, forced } = command;
   const options = { jobs, keepGoing, forced, cores: around.cores };
   return { summary: await build(graph, options, { stores, runners, emit, signal }), steps };
+}
+
+/**
+ * Tells of a build as one that goes on from earlier ones: steps are counted through, and one that is found fresh after it
+ * was told of is not told of again.
+ */
+function goingOn(
+  renderer: Renderer,
+  { graph, earlier }: { readonly graph: Plan["graph"]; readonly earlier: readonly Made[] },
+): (event: BuildEvent) => void {
+  if (earlier.length === 0) return renderer.event;
+  const told = new Set(earlier.flatMap(({ steps }) => [...steps.keys()]));
+  let total = 0;
+  /** Steps that run once more: forced, or stale again by now. */
+  let again = 0;
+  const grow = () => renderer.event({ event: "grown", steps: told.size + total + again });
+  return (event) => {
+    if (event.event === "started" || event.event === "grown") {
+      total = event.steps - graph.steps.filter(({ id }) => told.has(id)).length;
+      return grow();
+    }
+    if (event.event === "fresh" && told.has(event.step)) return;
+    if (event.event === "running" && told.has(event.step)) {
+      again += 1;
+      grow();
+    }
+    renderer.event(event);
+  };
 }
 
 /** Several builds as one. A list that was made for the plan is found fresh by those who use it: it counts once, as made. */

@@ -72,7 +72,7 @@ export function reasonText(reason: Reason): string {
     case "output-edited":
       return `\`${reason.output}\` was changed by somebody else`;
     case "recipe-changed":
-      return `recipe: ${reason.part} ${partText(reason.recorded)} → ${partText(reason.found)}`;
+      return partText(reason);
     case "input-added":
       return `\`${reason.input}\` is a new input`;
     case "input-removed":
@@ -86,11 +86,23 @@ export function reasonText(reason: Reason): string {
   }
 }
 
-function partText(text: string | undefined): string {
-  if (text === undefined) return "(none)";
-  const line = text.replace(/\s+/g, " ");
-  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
+/** Texts of a part that are longer together do not fit into a line of 80 characters with a name and what else is in it. */
+const longestBeside = 40;
+
+function partText({ part, recorded, found }: Extract<Reason, { why: "recipe-changed" }>): string {
+  const sides = [recorded, found].map((text) => (text === undefined ? "(none)" : shortText(text)));
+  const isBeside = sides.join("").length <= longestBeside && !sides.some((text) => text.includes("\n"));
+  if (isBeside) return onOneLine(`recipe: ${part} ${sides.join(" → ")}`);
+  const how = recorded === undefined ? "is new" : found === undefined ? "is gone" : "changed";
+  const [, file, name] = /^reaches (\S+) (.+)$/.exec(part) ?? [];
+  return onOneLine(
+    file === undefined ? `recipe: ${part} ${how}` : `the code of \`${name}\` in ${file} ${how}`,
+  );
 }
+
+/** A digest in short, another text as it is. */
+export const shortText = (text: string): string =>
+  /^sha256:[0-9a-f]{64}$/.test(text) ? digestText(text) : text;
 
 /** The first reason, and how many more there are. A record that is missing says more than the output that is missing too. */
 export function reasonsText(reasons: readonly Reason[]): string {

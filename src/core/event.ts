@@ -37,7 +37,7 @@ export type BuildEvent =
       readonly at: { readonly file: string; readonly line: number };
     }
   | { readonly event: "blocked"; readonly step: string; readonly by: string }
-  /** Recipes asked for more while they ran: so many steps there are now. */
+  /** Recipes asked for more while they ran, or a list that was made says what else there is: so many steps there are now. */
   | { readonly event: "grown"; readonly steps: number }
   | ({ readonly event: "warning" } & Warning)
   | { readonly event: "would-run"; readonly step: string; readonly reasons: readonly Reason[] }

@@ -15,24 +15,43 @@ const pending = new WeakMap<object, string>();
 export const pendingName = (values: unknown): string | undefined =>
   typeof values === "object" && values !== null ? pending.get(values) : undefined;
 
-/** Lines with something on them. */
-const linesOf: Parse = (text) =>
-  text
+/** Lines with something on them. One line of JSON is hardly meant as one value. */
+function lines(text: string, name: string, at: Place): readonly string[] {
+  if (isJson(text)) {
+    const problem = `\`${name}\` is JSON, and \`valuesIn\` takes each line of it as one value`;
+    const help = `valuesIn(${JSON.stringify(name)}, (text) => JSON.parse(text))`;
+    return refuse({ reason: "bad-rule", problem, at, help });
+  }
+  return text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
+}
+
+/** Whether a text is a list or an object as JSON. A byte order mark counts as blank. */
+function isJson(text: string): boolean {
+  if (!/^\s*[[{]/.test(text)) return false;
+  try {
+    JSON.parse(text.trim());
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
 
 /** The values that `parse` finds in the content of one target; before that is built, a stand-in that only `where` takes. */
-export function listedValues(input: unknown, parse: Parse = linesOf): readonly string[] {
+export function listedValues(input: unknown, parse?: Parse): readonly string[] {
   const at = callerPlace();
   const name = nameOf(input, at);
-  if (typeof parse !== "function") {
+  if (parse !== undefined && typeof parse !== "function") {
     const problem = "`valuesIn` takes a function that makes a list of texts of a text";
     return refuse({ reason: "bad-rule", problem, at, help: 'valuesIn(index, (text) => text.split(","))' });
   }
   const text = session().manifests?.get(name);
   if (text === undefined) return standIn(name);
-  return domainValues(parsed(text, { name, parse, at }), {
+  const values = parse === undefined ? lines(text, name, at) : parsed(text, { name, parse, at });
+  return domainValues(values, {
     of: `what \`valuesIn\` finds in \`${name}\``,
     at,
   });

@@ -3,7 +3,6 @@ import { isUtf8 } from "node:buffer";
 import { readFile, realpath } from "node:fs/promises";
 import { posix } from "node:path";
 import { fail, ok, type Result } from "../core/failure.js";
-import { depfileName } from "../core/fingerprint.js";
 import { redactText } from "../core/redact.js";
 import type { Step } from "../core/rule.js";
 
@@ -22,9 +21,10 @@ export async function readDepfile(
   step: Step,
   staged: readonly string[],
 ): Promise<Result<readonly string[]>> {
-  const text = await textOf(path);
+  const bad = badOf(step.id);
+  const text = await textOf(path, bad);
   if (!text.ok) return text;
-  const named = prerequisitesIn(text.value);
+  const named = prerequisitesIn(text.value, step.id);
   if (!named.ok) return named;
   const known = new Set([...step.inputs, ...step.uses, ...step.outputs, ...staged, path]);
   const names = new Set<string>();
@@ -37,7 +37,7 @@ export async function readDepfile(
   return ok([...names]);
 }
 
-async function textOf(path: string): Promise<Result<string>> {
+async function textOf(path: string, bad: Bad): Promise<Result<string>> {
   try {
     const bytes = await readFile(path);
     return isUtf8(bytes) ? ok(bytes.toString()) : bad("it is not UTF-8");
@@ -51,7 +51,13 @@ async function textOf(path: string): Promise<Result<string>> {
   }
 }
 
-const bad = (problem: string) => fail({ reason: "bad-depfile", path: depfileName, problem });
+type Bad = (problem: string) => Result<never>;
+
+/** Known by its target: its own name is a temporary one. */
+const badOf =
+  (target: string): Bad =>
+  (problem) =>
+    fail({ reason: "bad-depfile", path: target, problem });
 
 /** Whether one of these is that name, or a directory that it is in. */
 function holds(names: ReadonlySet<string>, name: string): boolean {
@@ -64,7 +70,8 @@ function holds(names: ReadonlySet<string>, name: string): boolean {
  * more than a name: `*`, `;`, `|`, `%`, `~`, and a colon inside a name. Where Make would lose a name, this is refused:
  * gcc 12 writes `a\#b` as `a\\#b`, which to Make is `a\` and a comment.
  */
-export function prerequisitesIn(text: string): Result<readonly string[]> {
+export function prerequisitesIn(text: string, target: string): Result<readonly string[]> {
+  const bad = badOf(target);
   const names: string[] = [];
   let rules = 0;
   for (const { line: whole, number } of logicalLines(text)) {
@@ -72,7 +79,7 @@ export function prerequisitesIn(text: string): Result<readonly string[]> {
     if (line.trim() === "") continue;
     const colon = line.startsWith("\t") ? null : (spacedColon.exec(line) ?? anyColon.exec(line));
     if (!colon) return bad(`line ${number} is no rule: \`${shown(line)}\``);
-    const words = wordsOf(line.slice(colon.index + colon[0].length), number);
+    const words = wordsOf(line.slice(colon.index + colon[0].length), number, bad);
     if (!words.ok) return words;
     for (const word of words.value) names.push(word);
     rules++;
@@ -118,7 +125,7 @@ const token = /(\\+)([ \t#:]?)|\$\$|[ \t]+|[#$]|[^\\$# \t]+/g;
  * The words of a list of names. Before a blank, `#` or `:` a backslash quotes, and backslashes before that are written
  * twice; anywhere else a backslash is a character as any other.
  */
-function wordsOf(list: string, line: number): Result<readonly string[]> {
+function wordsOf(list: string, line: number, bad: Bad): Result<readonly string[]> {
   const words: string[] = [];
   let word = "";
   const end = () => {

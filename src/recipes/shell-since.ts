@@ -41,18 +41,20 @@ function touched(file: number): bigint {
 }
 
 /**
- * Whether a file was written, renamed to its name or removed since then: the time of change is the kernel's, and `cp -p` or
- * `touch -d` cannot set it back. One that is not there may have been, when it was read.
+ * Whether a file was written or renamed to its name since then: the time of change is the kernel's, and `cp -p` or
+ * `touch -d` cannot set it back. What is not there was not: a compiler names headers that it has looked for in vain, and
+ * that they are absent is what it has read.
  */
 export const changedSince = (path: string, since: bigint): boolean =>
   [lstatSync, statSync].some((look) => changeOf(path, look) >= since);
 
-/** In ns; endless for one that is not there or cannot be looked at. */
+/** In ns; before all time for what is not there, endless for what cannot be looked at. */
 function changeOf(path: string, look: typeof lstatSync): bigint | number {
   try {
-    return look(path, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? Number.POSITIVE_INFINITY;
+    return look(path, { bigint: true, throwIfNoEntry: false })?.ctimeNs ?? Number.NEGATIVE_INFINITY;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR") return Number.NEGATIVE_INFINITY;
     if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) throw error;
     return Number.POSITIVE_INFINITY;
   }

@@ -1,7 +1,7 @@
 // One line of the state file: sealed with a checksum, so that a damaged one is never believed. Knows nothing of files on disk, or of what is fresh.
-import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import type { Digest, Parts, Trace } from "../core/trace.js";
+import type { Digest, Trace } from "../core/trace.js";
+import { areWritten, type Texts, type WrittenParts, withoutTexts } from "./state-texts.js";
 
 /** What a file looked like when its digest was taken. All but the digest are compared for equality only, as exact decimal text. */
 export interface Stamp {
@@ -25,10 +25,8 @@ export interface MadeBy extends Made {
   readonly step: string;
 }
 
-/** A trace as it is written: a long text of its recipe is the key of a text, in a list of one. */
-type WrittenTrace = Omit<Trace, "recipe"> & {
-  readonly recipe: Readonly<Record<string, string | readonly [string]>>;
-};
+/** A trace as it is written: what is long in its recipe is the key of a text. */
+type WrittenTrace = Omit<Trace, "recipe"> & { readonly recipe: WrittenParts };
 
 /** The second field names the line, for a reader that has no need of the rest. */
 export type Line =
@@ -45,8 +43,6 @@ export type Line =
 const format = 2;
 /** The first line has the same seal in all versions, so that each can tell the others' files. */
 const headerSeed = 0;
-/** Longer texts of recipes are written once: 400 partitions share the text of one function. */
-const longText = 200;
 
 /**
  * CRC-32 finds every flipped bit and every burst of 32. The format is its seed, so that a line of another version does
@@ -100,43 +96,23 @@ function keyOf(text: string, kind: string): string {
 /** What a line holds: its seal, its kind, its key and the rest. */
 const fieldsOf = (text: string): readonly unknown[] => JSON.parse(text) as readonly unknown[];
 
-const keyOfText = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
-
-/** A trace with its long texts taken out, and those by their keys. */
-function withoutTexts(trace: Trace): {
-  readonly trace: WrittenTrace;
-  readonly texts: ReadonlyMap<string, string>;
-} {
-  const texts = new Map<string, string>();
-  const parts = Object.entries(trace.recipe).map(([name, text]) => {
-    if (text.length <= longText) return [name, text] as const;
-    const key = keyOfText(text);
-    texts.set(key, text);
-    return [name, [key] as const] as const;
-  });
-  return { trace: { ...trace, recipe: Object.fromEntries(parts) }, texts };
-}
-
 /** What has to be written of a trace: itself, after those of its texts whose keys are not there yet. */
-export function traceLines(step: string, whole: Trace, there: ReadonlySet<string>): Line[] {
-  const { trace, texts } = withoutTexts(whole);
+export function traceLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
+  const { parts, texts } = withoutTexts(trace.recipe);
   const missing = [...texts].filter(([key]) => !there.has(key));
-  return [...missing.map(([key, text]): Line => ["text", key, text]), ["trace", step, trace]];
+  return [
+    ...missing.map(([key, text]): Line => ["text", key, text]),
+    ["trace", step, { ...trace, recipe: parts }],
+  ];
 }
 
 /** The trace of a line, or nothing where it is none or refers to a text that is not there. */
-export function traceIn(line: string, texts: ReadonlyMap<string, string>): Trace | undefined {
+export function traceIn(line: string, texts: Texts): Trace | undefined {
   const trace = fieldsOf(line)[3];
   if (!isTrace(trace)) return undefined;
-  const parts = Object.values(trace.recipe);
-  if (parts.every((part) => typeof part === "string")) return trace as Trace;
-  const recipe = Object.entries(trace.recipe).map(([name, part]) => [
-    name,
-    typeof part === "string" ? part : texts.get(part[0]),
-  ]);
-  if (recipe.some(([, part]) => part === undefined)) return undefined;
+  const recipe = texts.whole(trace.recipe);
   // Its own, just read: a copy of 100 000 of them costs 0.1 s.
-  return Object.assign(trace, { recipe: Object.fromEntries(recipe) as Parts });
+  return recipe && Object.assign(trace, { recipe });
 }
 
 /** Whether a line may hold an output that keeps the digest of other bytes. Cheap; inside a text the quotes are escaped. */
@@ -178,8 +154,7 @@ function isTrace(value: unknown): value is WrittenTrace {
   if (!isRecord(value)) return false;
   const { recipe, inputs, discovered, outputs, because, attempt, checkedAt, facts } = value;
   return (
-    isRecord(recipe) &&
-    Object.values(recipe).every((part) => typeof part === "string" || typeof part?.[0] === "string") &&
+    areWritten(recipe) &&
     areDigests(inputs) &&
     areDigests(outputs) &&
     (discovered === undefined || areDigests(discovered)) &&

@@ -32,6 +32,7 @@ import {
 } from "./state-line.js";
 import { MadeIndex } from "./state-made.js";
 import { Shelf } from "./state-shelf.js";
+import { Texts } from "./state-texts.js";
 
 export type { Stamp } from "./state-line.js";
 
@@ -54,7 +55,7 @@ export class State {
   readonly traces = new Shelf((line) => traceIn(line, this.#texts));
   /** What dmake has made under each name, by all that is recorded. */
   readonly made = new MadeIndex(this.traces);
-  readonly #texts = new Map<string, string>();
+  readonly #texts = new Texts();
   /** The keys of those texts that the file holds. */
   readonly #textsThere = new Set<string>();
   readonly #path: string;

@@ -140,9 +140,10 @@ export default [sh("out.txt", {}, ({ $, output }) => $\`echo \${word} > \${outpu
   const again = await here.run("word=it's; rm -rf $HOME");
   assert.equal(again.code, 0, again.stderr);
   assert.equal(here.read("out.txt"), "it's; rm -rf $HOME\n");
+  assert.match((await here.run("-n")).stdout, /^would run {2}out\.txt {2}recipe: command changed$/m);
   assert.match(
-    (await here.run("-n")).stdout,
-    /recipe: command echo 'it'\\''s; rm -rf \$HOME' > out\.txt → echo hello > out\.txt/,
+    (await here.run("why")).stdout,
+    /recipe {2}command {2}echo 'it'\\''s; rm -rf \$HOME' > out\.txt → echo hello > out\.txt/,
   );
 });
 
@@ -225,4 +226,22 @@ test("help and version", async (t) => {
     assert.match(stdout, new RegExp(`^Examples:\\n {2}dmake ${verb} `, "m"));
   }
   assert.match((await here.run("--version")).stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test("a file that a depfile names and that is not there is awaited: nothing runs until it comes", async (t) => {
+  const here = project(
+    t,
+    `import { sh } from "dmake";
+export default [sh("out.txt", { depfile: true }, ({ $, output, depfile }) =>
+  $\`cat nosuch.h > \${output} || echo none > \${output}; echo x: nosuch.h no/such.h > \${depfile}\`)];
+`,
+  );
+  const first = await here.run();
+  assert.deepEqual([first.code, first.stderr], [0, ""]);
+  assert.match((await here.run()).stdout, /^1 up to date/);
+  here.write("nosuch.h", "there\n");
+  const { stdout, stderr } = await here.run();
+  assert.match(stdout, /^1\/1 {2}out\.txt/);
+  assert.deepEqual([here.read("out.txt"), stderr], ["there\n", ""]);
+  assert.match((await here.run()).stdout, /^1 up to date/);
 });

@@ -140,8 +140,8 @@ test("what is wrong with rules and recipes, with the place of both where two are
       'help: list it in `from` or `uses`: `"gen.h"`',
     ],
     [
-      { reason: "bad-depfile", path: "out.d", problem: "no `:` in it" },
-      "error: the depfile `out.d` cannot be read: no `:` in it",
+      { reason: "bad-depfile", path: "out.o", problem: "no `:` in it" },
+      "error: the depfile of `out.o` cannot be read: no `:` in it",
       "  --> Datafile.ts:3",
       "help: the command writes it in the syntax of Make, as `cc -MD -MF` does",
     ],

@@ -29,7 +29,7 @@ test("every reason in full", () => {
     "output  out  3f9a0000… → 77c10000…  (changed by somebody else)",
   );
   assert.equal(of({ why: "input-added", input: "b" }, { role: "input" }), "input  b  is new");
-  assert.equal(of({ why: "input-removed", input: "b" }, { role: "uses" }), "uses  b  is none any more");
+  assert.equal(of({ why: "input-removed", input: "b" }, { role: "uses" }), "uses  b  is no input any more");
   assert.equal(of(changed, { role: "needed" }), "needed  in.csv  3f9a0000… → 77c10000…");
   assert.equal(
     of(changed, { role: "input", cause: modified }),
@@ -93,7 +93,7 @@ test("a part of a recipe says what it is", () => {
   );
   assert.equal(
     part("reaches lib/old.ts x", "const x =\n  1;"),
-    "code  lib/old.ts x  is none any more\n-const x =\n-  1;",
+    "code  lib/old.ts x  is gone\n-const x =\n-  1;",
   );
 });
 
@@ -176,6 +176,34 @@ test("a build says each reason in a line", () => {
     reasonsText([{ why: "inputs-reordered", recorded: [], found: [] }, changed]),
     "its inputs come in another order, and 1 more",
   );
+});
+
+test("a part of a recipe is said in a line where it is short", () => {
+  const part = (name: string, recorded?: string, found?: string) =>
+    reasonsText([
+      {
+        why: "recipe-changed",
+        part: name,
+        ...(recorded !== undefined && { recorded }),
+        ...(found !== undefined && { found }),
+      },
+    ]);
+  assert.equal(part("compression", "snappy", "zstd"), "recipe: compression snappy → zstd");
+  assert.equal(part("csv.delimiter", undefined, ";"), "recipe: csv.delimiter (none) → ;");
+  assert.equal(part("env.MODE", old, now), "recipe: env.MODE 3f9a0000… → 77c10000…");
+  const [before, after] = [1, 2].map((n) => `async ({ input, output }) => await tidy(input, output, ${n})`);
+  assert.equal(part("function", before, after), "recipe: function changed");
+  assert.equal(part("command", "a", "\x1b[2J"), "recipe: command a → \\u001b[2J");
+  assert.equal(part("command", "a", "a\nb"), "recipe: command changed");
+  assert.equal(
+    part("reaches lib/clean.ts tidy", before, after),
+    "the code of `tidy` in lib/clean.ts changed",
+  );
+  assert.equal(
+    part("reaches lib/clean.ts a, b", undefined, after),
+    "the code of `a, b` in lib/clean.ts is new",
+  );
+  assert.equal(part("function", before), "recipe: function is gone");
 });
 
 test("times, digests and names in short", () => {

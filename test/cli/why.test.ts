@@ -78,7 +78,7 @@ test("all reasons are told, and for each input why it changed", async (t) => {
   assert.deepEqual(await why(here, "out/a.txt"), [
     "may run: out/a.txt",
     "  input  mid/a.txt  may change: it is stale itself",
-    "    recipe: command tr a-z A-Z < in/a.txt > mid/a.txt → tr a-y A-Y < in/a.txt > mid/a.txt",
+    "    recipe: command changed",
     "    `in/a.txt` changed",
     "  nothing else differs from what is recorded: 2 parts of its recipe, 1 input, 1 output",
   ]);

@@ -38,6 +38,22 @@ story("once it is read, its lines are the values, each once, in order", async (p
   assert.deepEqual(stepOf(datafile, "2024-01.parquet").inputs, ["raw/2024-01.csv"]);
 });
 
+story("a list of JSON is not one value, and other lines with brackets are values", async (project) => {
+  must(await project.datafile(months));
+  for (const text of ['["2023-01","2023-02"]\n', '\ufeff {\n  "months": []\n}', "[]"]) {
+    const { problem, help, at } = failureOf(await project.load(read(text)), "bad-rule");
+    assert.equal(problem, "`index.txt` is JSON, and `valuesIn` takes each line of it as one value");
+    assert.equal(help, 'valuesIn("index.txt", (text) => JSON.parse(text))');
+    assert.match(at.file, /Datafile\.ts$/);
+  }
+  for (const [text, values] of [
+    ["[a]\n{b", ["[a]", "{b"]],
+    ["2024-01", ["2024-01"]],
+    ["1\n2\n", ["1", "2"]],
+  ] as const)
+    assert.deepEqual(must(await project.load(read(text))).goals.get("raw")?.domains.month?.values, values);
+});
+
 story("a function makes values of the text, and is not asked before there is one", async (project) => {
   const text = `${head}
     let calls = 0;

@@ -14,8 +14,8 @@ import { plain } from "./jobs.js";
 import { story } from "./shells.js";
 
 const versionOf = (program: string) => spawnSync(program, ["--version"], { encoding: "utf8" }).stdout ?? "";
-const namesIn = (text: string) => must(prerequisitesIn(text));
-const problemOf = (text: string) => failureOf(prerequisitesIn(text), "bad-depfile").problem;
+const namesIn = (text: string) => must(prerequisitesIn(text, "out.o"));
+const problemOf = (text: string) => failureOf(prerequisitesIn(text, "out.o"), "bad-depfile").problem;
 
 const step = (more: Partial<Step> = {}): Step =>
   ({ ...plain, id: "out.o", inputs: [], outputs: ["out.o"], ...more }) as never;
@@ -99,7 +99,7 @@ test("GNU Make reads the same names", { skip: !/GNU Make [4-9]/.test(versionOf("
   let compared = 0;
   const same = (pieces: readonly string[]) => {
     const text = `out: ${pieces.join("")} w`;
-    const ours = prerequisitesIn(text);
+    const ours = prerequisitesIn(text, "out.o");
     const theirs = ours.ok && byMake(text);
     if (!ours.ok || !theirs) return;
     compared++;
@@ -193,8 +193,8 @@ test("a depfile that says too much, is no text, or cannot be read is refused", (
       "it is not UTF-8",
     );
     assert.equal(failureOf(await readDepfile("x", step(), []), "bad-depfile").problem, "it is a directory");
-    const { problem } = failureOf(await readDepfile("none.d", step(), []), "bad-depfile");
-    assert.equal(problem, "the command did not write it");
+    const { path, problem } = failureOf(await readDepfile("none.d", step(), []), "bad-depfile");
+    assert.deepEqual([path, problem], ["out.o", "the command did not write it"]);
   }));
 
 test("five thousand names on as many lines are read at once", () =>

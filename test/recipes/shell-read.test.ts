@@ -58,7 +58,7 @@ story("a command that promised to say what it read, and does not, has not done i
   const { ended } = await run(({ $, output }) => $`: > ${output}`);
   assert.deepEqual(failureOf(await ended, "bad-depfile"), {
     reason: "bad-depfile",
-    path: "depfile",
+    path: "out",
     problem: "the command did not write it",
   });
 });
@@ -103,9 +103,17 @@ story(
       rm gone.csv`,
     );
     assert.deepEqual(read?.length, 6);
-    assert.deepEqual(writtenMeanwhile, ["old.csv", "edited.csv", "swapped.csv", "gone.csv"]);
+    assert.deepEqual(writtenMeanwhile, ["old.csv", "edited.csv", "swapped.csv"]);
   },
 );
+
+story("what it names and is not there is read as absent, and not as written meanwhile", async (folder) => {
+  folder.write("file", "");
+  const { read, writtenMeanwhile } = await outcomeOf(
+    ({ $, depfile }) => $`echo out: nosuch.h no/such.h file/below.h > ${depfile}`,
+  );
+  assert.deepEqual([read, writtenMeanwhile], [["nosuch.h", "no/such.h", "file/below.h"], []]);
+});
 
 story("a link that is led elsewhere meanwhile is told as well", async (folder) => {
   folder.write("one.csv", "1");
