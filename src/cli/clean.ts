@@ -1,16 +1,18 @@
 // The verb `clean`: lists what dmake made and no rule makes any more, and removes it when told to. Knows nothing of how it knows.
 import { dirname } from "node:path";
 import { type Failure, ok } from "../core/failure.js";
+import { matcher } from "../core/pattern.js";
 import type { RuleSet } from "../core/rule-set.js";
 import { foldersAbove } from "../core/target.js";
 import type { FileStore, Orphan } from "../stores/files.js";
 import { diagnose } from "./diagnose.js";
+import { globsBelow } from "./globs.js";
 import type { CleanCommand } from "./options.js";
 import { loadWithLists } from "./plan.js";
 import { type Ending, enterProject, type Surroundings } from "./project.js";
 import { warningText } from "./warn.js";
 import { bytesText, onOneLine } from "./words.js";
-import { wire } from "./world.js";
+import { ownFolder, wire } from "./world.js";
 
 export async function runClean(command: CleanCommand, around: Surroundings): Promise<Ending> {
   const { screen, env } = around;
@@ -49,8 +51,23 @@ function isMadeBy(rules: RuleSet): (name: string) => boolean {
       !maker.ok || (what === "any" ? maker.value !== undefined : maker.value?.pattern.directory === true)
     );
   };
+  const reads = readersOf(rules);
   return (name) =>
-    isMade(name, "any") || [...foldersAbove(name)].some((folder) => isMade(folder, "directory"));
+    isMade(name, "any") ||
+    [...foldersAbove(name)].some((folder) => isMade(folder, "directory")) ||
+    [name, ...foldersAbove(name)].some(reads);
+}
+
+/** Whether a rule takes a name as its input: what nobody makes any more has become a source then. */
+function readersOf(rules: RuleSet): (name: string) => boolean {
+  const specs = rules.rules.flatMap(({ inputs, uses = [], after }) => [...inputs, ...uses, ...after]);
+  const fits = specs.flatMap((spec) => (spec.kind === "pattern" ? [matcher(spec.pattern, {})] : []));
+  const globs = specs.flatMap((spec) =>
+    spec.kind === "glob" ? [spec.pattern.text.replace(/\{[^}]*\}/g, "*")] : [],
+  );
+  const { among } = globsBelow(".", ownFolder);
+  return (name) =>
+    fits.some((fit) => fit(name) !== undefined) || globs.some((glob) => among(glob, [name]).length > 0);
 }
 
 interface Tidying {

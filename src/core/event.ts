@@ -50,8 +50,17 @@ export type Warning =
   | { readonly warning: "output-saved"; readonly output: string; readonly path: string }
   /** An input changed while the recipe of `step` ran, which will run again next time. */
   | { readonly warning: "input-unsettled"; readonly step: string; readonly input: string }
-  /** The function at `at` uses `name`, whose value comes to be at run time, so that its changes are not seen. */
-  | { readonly warning: "capture-unseen"; readonly name: string; readonly at: Place }
+  /**
+   * The function at `at` uses `name`, whose value comes to be at run time, so that its changes are not seen. `env`: it
+   * is made of nothing but these variables of the environment. `elsewhere`: the function's rule cannot name it.
+   */
+  | {
+      readonly warning: "capture-unseen";
+      readonly name: string;
+      readonly at: Place;
+      readonly env?: readonly string[];
+      readonly elsewhere?: true;
+    }
   /** So many lines of the state file could not be read; what they recorded is stale. */
   | { readonly warning: "state-damaged"; readonly path: string; readonly lines: number }
   /** The state file is of another version of dmake, and is kept at `kept`. */

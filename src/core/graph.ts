@@ -201,7 +201,13 @@ function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around
     const container = around(name);
     return container?.pattern.directory ? container.name : undefined;
   };
-  const expanding = { binding, globs: surroundings.globs, declared: rules.declared, directory };
+  const expanding = {
+    binding,
+    globs: surroundings.globs,
+    declared: rules.declared,
+    directory,
+    pending: rules.pendingBelow,
+  };
   const [inputs, uses, after] = [rule.inputs, rule.uses ?? [], rule.after].map((specs) =>
     expandInputs(specs, expanding, { rule, outputs }),
   ) as [Expansion, Expansion, Expansion];

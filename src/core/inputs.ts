@@ -17,6 +17,8 @@ export interface Expanding {
   readonly globs: Globs;
   /** All targets that can be listed. */
   readonly declared: () => readonly string[];
+  /** The failure of whoever needs all targets that can be listed below a folder, while one rule's list is not read yet. */
+  readonly pending: (folder: string) => Failure | undefined;
   /** The directory that is made whole and that a name is, or lies in. */
   readonly directory: (name: string) => string | undefined;
 }
@@ -71,10 +73,15 @@ function globProblem(
 
 /** The directory, made whole by a rule, that a glob names a place in. */
 function looksInto(glob: string, { directory }: Expanding): string | undefined {
+  const base = baseOf(glob);
+  return base === "" ? undefined : directory(base);
+}
+
+/** The folder that all names lie in that a glob can fit; nothing for the root. */
+function baseOf(glob: string): string {
   const folders = glob.split("/").slice(0, -1);
   const magic = folders.findIndex((folder) => /[\\*?[\]{}()!+@|]/.test(folder));
-  const base = folders.slice(0, magic < 0 ? folders.length : magic).join("/");
-  return base === "" ? undefined : directory(base);
+  return folders.slice(0, magic < 0 ? folders.length : magic).join("/");
 }
 
 const intoDirectory = (glob: string, directory: string, { at }: Rule): Failure => ({
@@ -91,12 +98,14 @@ const emptyGlob = (
 
 /** The names that one declared input stands for. */
 export function expandInput(spec: InputSpec, expanding: Expanding): Result<readonly string[]> {
-  const { binding, globs, declared, directory } = expanding;
+  const { binding, globs, declared, directory, pending } = expanding;
   switch (spec.kind) {
     case "pattern":
       return ok([fill(spec.pattern, binding)]);
     case "glob": {
       const glob = globOf(spec, binding);
+      const unread = pending(baseOf(glob));
+      if (unread) return fail(unread);
       // What lies in a directory that a rule makes is there after the first build only: it must not count after the second.
       const files = globs.files(glob).filter((name) => directory(name) === undefined);
       return ok([...new Set([...files, ...globs.among(glob, declared())])].sort());

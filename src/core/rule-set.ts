@@ -22,6 +22,8 @@ export interface RuleSet {
   find(name: string): Result<Maker | undefined>;
   /** All names that can be listed, in order. */
   declared(): readonly string[];
+  /** The failure of whoever needs all that can be listed below a folder, while the list of one rule is not read yet. */
+  pendingBelow(folder: string): Failure | undefined;
   /** Why no rule may make a file, or nothing. */
   readonly forbidden: Forbidden;
 }
@@ -69,7 +71,15 @@ export function ruleSet(rules: readonly Rule[], forbidden: Forbidden = () => und
     names ??= rules.flatMap((rule) => [...targetsOf(rule)]);
     return names;
   };
-  return ok({ rules, find, declared, forbidden });
+  const pending = rules.filter((rule) => pendingOf(rule));
+  const pendingBelow = (folder: string) => {
+    const base = folder === "" ? "" : `${folder}/`;
+    const rule = pending.find(({ outputs }) =>
+      outputs.some(({ literals: [prefix = ""] }) => prefix.startsWith(base) || base.startsWith(prefix)),
+    );
+    return rule && pendingOf(rule);
+  };
+  return ok({ rules, find, declared, pendingBelow, forbidden });
 }
 
 export function forbiddenOutput(

@@ -1,5 +1,6 @@
 // Runs a function of the Datafile. Knows nothing of where its outputs end up.
 import { setMaxListeners } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
 import { type Failure, fail, ok } from "../core/failure.js";
 import type { ScriptRecipe } from "../core/rule.js";
 import type { Job, Runner } from "../engine/ports.js";
@@ -99,7 +100,10 @@ class Needs {
     if (this.#closed)
       throw new Error(`\`need\` was called after its function had ended: ${names.join(", ")}`);
     const done = await this.#need(names);
-    if (!done.ok) throw new NeedError(names, done.error);
+    if (done.ok) return;
+    // A function that asks again and again must not keep signals from being heard.
+    await turn();
+    throw new NeedError(names, done.error);
   }
 }
 

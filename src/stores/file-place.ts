@@ -1,5 +1,5 @@
 // Brings the outputs of one attempt from their stage to their names: judged, on the disk, others' work saved. Knows nothing of locks or of the record that follows.
-import { ok, type Result } from "../core/failure.js";
+import { fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
 import type { Digest, MadeDigest, Trace } from "../core/trace.js";
 import type { Attempt, Outcome, Published } from "../engine/ports.js";
@@ -51,8 +51,16 @@ export async function putInPlace(
   return aside.ok ? ok({ outputs, saved: saved.value, aside: aside.value }) : aside;
 }
 
-/** Of a recipe that found nothing new. */
-export function leaveInPlace(step: Step, previous: Trace | undefined): Result<InPlace> {
+/** Of a recipe that found nothing new: what is there has to be what it was asked about. */
+export function leaveInPlace(
+  step: Step,
+  previous: Trace | undefined,
+  { before, contents }: { readonly before: readonly Before[]; readonly contents: Contents },
+): Result<InPlace> {
+  const now = looksOf(step, contents);
+  if (!now.ok) return now;
+  const edited = step.outputs.find((_, i) => before[i] !== now.value[i]);
+  if (edited !== undefined) return fail({ reason: "wrote-final-path", output: edited });
   const outputs = keptBy(step, previous?.outputs);
   return outputs.ok ? ok({ outputs: outputs.value, saved: [], aside: [] }) : outputs;
 }

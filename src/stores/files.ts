@@ -103,7 +103,7 @@ class Files implements FileStore {
     const placed =
       outcome.kind === "made"
         ? await putInPlace(attempt, { stage, outcome, before }, this.#bench)
-        : leaveInPlace(step, previous.value);
+        : leaveInPlace(step, previous.value, { before, contents: this.#bench.contents });
     if (!placed.ok) return placed;
     const { outputs, saved, aside } = placed.value;
     const trace = traceOf(attempt, finished, { outputs, previous: previous.value });

@@ -101,3 +101,19 @@ test("it removes nothing by itself, and takes no targets", async (t) => {
     assert.deepEqual([code, stdout], [2, ""]);
   }
 });
+
+test("what nobody makes any more and a rule still reads has become a source, and is no orphan", async (t) => {
+  const rule = (target: string, from: string) =>
+    `sh("${target}", { from: ${from} }, ({ $, inputs, output }) => $\`cat \${inputs} > \${output}\`)`;
+  const text = (...rules: string[]) =>
+    `import { glob, sh } from "dmake";\nexport default [${rules.join(",\n")}];\n`;
+  const rest = [rule("c.txt", '"b.txt"'), rule("all.txt", 'glob("in/*.txt")')];
+  const made = [rule("b.txt", '"a.txt"'), rule("in/d.txt", '"a.txt"'), rule("gone.txt", '"a.txt"')];
+  const here = project(t, text(...made, ...rest), { "a.txt": "a\n" });
+  await here.run();
+  here.write("Datafile.ts", text(...rest));
+  const { stdout } = await here.run("clean", "--orphans", "--yes");
+  assert.deepEqual(lines(stdout)[0]?.split(/\s+/).slice(0, 2), ["removed", "gone.txt"]);
+  assert.deepEqual([existsSync(here.path("b.txt")), existsSync(here.path("in/d.txt"))], [true, true]);
+  assert.equal((await here.run("-q")).code, 0);
+});

@@ -133,6 +133,14 @@ test("whoever needs the values of a list that is not read yet is told which targ
     assert.deepEqual(found, { ok: false, error: needs });
 });
 
+test("a glob waits for a list whose targets it may fit, and for no other", () => {
+  const rules = [listed, makes("all", { from: [maybe(glob("raw/*.csv"))] })];
+  assert.equal(failureOf(plan(rules, "all"), "needs-manifest").manifest, "index.txt");
+  for (const text of ["**/*.csv", "*/x.csv"])
+    failureOf(plan([listed, makes("all", { from: [maybe(glob(text))] })], "all"), "needs-manifest");
+  must(plan([listed, makes("all", { from: [maybe(glob("notes/*.csv"))] })], "all"));
+});
+
 test("what does not hang on the list does not wait for it", () => {
   const explicit = makes("raw/2021-01.csv");
   const longer = makes("raw/2021-{n}.csv");
