@@ -23,11 +23,8 @@ function worded(warning: Warning): Diagnosis {
     }
     case "capture-unseen": {
       const { name, at } = warning;
-      return {
-        message: `the recipe uses \`${name}\`, whose value comes to be at run time: nothing will notice when it changes`,
-        at,
-        help: `list it in \`values: { ${name} }\`, or say with \`uses\` or \`version\` what the recipe depends on`,
-      };
+      const message = `the recipe uses \`${name}\`, whose value comes to be at run time: nothing will notice when it changes`;
+      return { message, at, help: sayingHelp(warning) };
     }
     case "state-damaged": {
       const { path, lines } = warning;
@@ -50,6 +47,14 @@ function worded(warning: Warning): Diagnosis {
     case "list-open":
       return openList(warning);
   }
+}
+
+/** Only what can be pasted into the rule. */
+function sayingHelp({ name, env, elsewhere }: Extract<Warning, { warning: "capture-unseen" }>): string {
+  const otherwise = "say with `uses` or `version` what the recipe depends on";
+  if (env)
+    return `list it in \`env: ${JSON.stringify([...new Set(env)]).replaceAll(",", ", ")}\`, or ${otherwise}`;
+  return elsewhere ? otherwise : `list it in \`values: { ${name} }\`, or ${otherwise}`;
 }
 
 function openList({ wildcard, manifest, standing }: Extract<Warning, { warning: "list-open" }>): Diagnosis {

@@ -21,6 +21,7 @@ import type { Reach } from "./reach.js";
 import { isKept, type Kept, reachAt } from "./reach-kept.js";
 import type { ProjectFile } from "./reach-module.js";
 import { isAsLooked } from "./reach-package.js";
+import { isResolution, isResolvedAlike, type Resolution, resolutionOf } from "./resolution.js";
 
 export interface Bundle {
   /** The compiled file, absolute. */
@@ -31,6 +32,8 @@ export interface Bundle {
   readonly sources: readonly string[];
   /** What the function reaches that is given to `script` at a place, as a stack names it; nothing where that cannot be told. */
   readonly reach: (at: Place) => Reach | undefined;
+  /** Values that come from the world while the Datafile is evaluated: a function of which nothing is told may use any. */
+  readonly world: Kept["world"];
   /** Removes the compiled file if it is not kept. */
   readonly dispose: () => void;
 }
@@ -41,12 +44,13 @@ interface Cached extends Kept {
   readonly compiled: string;
   readonly code: string;
   readonly sources: readonly { readonly path: string; readonly digest: string }[];
+  readonly resolution: Resolution;
 }
 
-const version = 4;
+const version = 5;
 
 /**
- * Answers the compiled Datafile, from the cache if none of its sources has changed. `cache` is a folder inside the
+ * Answers the compiled Datafile, from the cache if none of its sources has changed, nor what its imports mean. `cache` is a folder inside the
  * project, so that packages are found from there; without it nothing is written in the project.
  */
 export async function bundle(
@@ -60,23 +64,24 @@ export async function bundle(
   if (cached) return ok({ ...answerOf(cached), path, dispose: () => {} });
   const built = await compile(datafile);
   if (!built.ok) return built;
-  const { text, map, files } = built.value;
+  const { text, map, files, resolution } = built.value;
   // Where dmake and the project lie is no part of what the code does: a moved project stays fresh.
   const code = digestOf(text.replaceAll(toolEntry(), "dmake").replaceAll(dirname(datafile), "."));
   const compiled = `${text}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString("base64")}\n`;
   const [{ transform }, { reachesOf }] = await Promise.all([import("esbuild"), import("./reach.js")]);
   const found = await reachesOf({ root: dirname(datafile), files, compiled: withOwnMeta, transform });
   const sources = files.map(({ path, digest }) => ({ path, digest }));
-  const entry: Cached = { key, code, sources, compiled: digestOf(compiled), ...found };
+  const entry: Cached = { key, code, sources, compiled: digestOf(compiled), resolution, ...found };
   if (options.writable && keep(options.cache, { path, manifest, compiled, entry }))
     return ok({ ...answerOf(entry), path, dispose: () => {} });
   return ok({ ...answerOf(entry), ...writeAside(compiled, dirname(datafile)) });
 }
 
-const answerOf = (entry: Cached): Pick<Bundle, "code" | "sources" | "reach"> => ({
+const answerOf = (entry: Cached): Pick<Bundle, "code" | "sources" | "reach" | "world"> => ({
   code: entry.code,
   sources: entry.sources.map(({ path }) => path),
   reach: (at) => reachAt(entry, at),
+  world: entry.world,
 });
 
 /** Whether it could be kept: a disk that refuses costs the next run some milliseconds, and this run nothing. */
@@ -120,7 +125,9 @@ function readCached(
   if (cached?.key !== key || !isWhole(cached)) return undefined;
   const parts = [...cached.sources, { path, digest: cached.compiled }];
   const isFresh =
-    parts.every((part) => digestOfFile(part.path) === part.digest) && cached.looked.every(isAsLooked);
+    parts.every((part) => digestOfFile(part.path) === part.digest) &&
+    isResolvedAlike(cached.resolution) &&
+    cached.looked.every(isAsLooked);
   return isFresh ? cached : undefined;
 }
 
@@ -128,6 +135,7 @@ const isWhole = (cached: Partial<Cached>): cached is Cached =>
   typeof cached.compiled === "string" &&
   typeof cached.code === "string" &&
   Array.isArray(cached.sources) &&
+  isResolution(cached.resolution) &&
   isKept(cached);
 
 function digestOfFile(path: string): string | undefined {
@@ -165,6 +173,7 @@ interface Compiled {
   readonly text: string;
   readonly map: string;
   readonly files: readonly ProjectFile[];
+  readonly resolution: Resolution;
 }
 
 async function compile(datafile: string): Promise<Result<Compiled>> {
@@ -193,7 +202,9 @@ async function compile(datafile: string): Promise<Result<Compiled>> {
       ? result.outputFiles
       : [...result.outputFiles].reverse();
     const files = filesOf(result.metafile, root, read);
-    return ok({ text: code?.text ?? "", map: placed(map?.text ?? "{}", join(root, ".dmake/cache")), files });
+    const resolution = resolutionOf(datafile, result.metafile.inputs);
+    const where = placed(map?.text ?? "{}", join(root, ".dmake/cache"));
+    return ok({ text: code?.text ?? "", map: where, files, resolution });
   } catch (error) {
     const first = (error as BuildFailure).errors?.[0];
     if (!first) throw error;

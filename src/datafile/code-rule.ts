@@ -6,6 +6,7 @@ import type { Parts } from "../core/trace.js";
 import { type CommonOptions, declare, guard, onlyFiles } from "./declare.js";
 import { needing } from "./need.js";
 import type { RecipeContext, ScriptGiven, ShellGiven } from "./options.js";
+import type { Unseen } from "./reach.js";
 import { type Said, saidParts } from "./said.js";
 import { callerPlace, DeclarationError, refuse, type Session, session } from "./session.js";
 import { dollar, isCommand, quotePath } from "./shell.js";
@@ -92,17 +93,20 @@ export function scriptRule<W extends string>(
 }
 
 /** What the function depends on besides what it says. Parameters are read later: some may be declared only after it. */
-function codeParts({ values = {} }: Said, at: Place): () => Parts {
-  const { reach, code, parameters, warnings } = session();
+function codeParts({ values = {}, env = [] }: Said, at: Place): () => Parts {
+  const { reach, code, parameters, world = [], warnings = [] } = session();
   const reached = reach?.(at);
+  for (const one of reached?.unseen ?? world.map((found) => ({ ...found, at }))) {
+    const isSaid = Object.hasOwn(values, one.name) || one.env?.every((name) => env.includes(name));
+    if (!isSaid) warnUnseen(warnings, one);
+  }
   if (!reached) return () => ({ source: code, ...parameterParts(parameters, "all") });
-  for (const { name, at: used } of reached.unseen)
-    if (!Object.hasOwn(values, name)) warnUnseen(warnings ?? [], name, used);
   return () => ({ ...reached.parts, ...parameterParts(parameters, reached.parameters) });
 }
 
 /** Once for each name and place, however many rules a loop declares. */
-function warnUnseen(warnings: NonNullable<Session["warnings"]>, name: string, at: Place): void {
+function warnUnseen(warnings: NonNullable<Session["warnings"]>, unseen: Unseen): void {
+  const { name, at } = unseen;
   const known = warnings.some(
     (other) =>
       other.warning === "capture-unseen" &&
@@ -111,7 +115,7 @@ function warnUnseen(warnings: NonNullable<Session["warnings"]>, name: string, at
       other.at.line === at.line &&
       other.at.column === at.column,
   );
-  if (!known) warnings.push({ warning: "capture-unseen", name, at });
+  if (!known) warnings.push({ warning: "capture-unseen", ...unseen });
 }
 
 const parameterParts = (parameters: Session["parameters"], names: readonly string[] | "all"): Parts =>

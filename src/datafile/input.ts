@@ -83,6 +83,7 @@ export const namesOf = (spec: InputSpec): Result<readonly string[]> =>
     globs: { files: () => [], among: () => [] },
     declared: () => [],
     directory: () => undefined,
+    pending: () => undefined,
   });
 
 /** The same input, which need not be there. */

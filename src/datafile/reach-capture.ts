@@ -11,6 +11,8 @@ export interface Captured {
   readonly any: boolean;
   /** The names whose value comes to be at run time. */
   readonly unseen: readonly string[];
+  /** Of those that are made of nothing else, the variables of the environment. */
+  readonly variables: ReadonlyMap<string, readonly string[]>;
   /** Whether one of those is called, so that what the function does is not in its text. */
   readonly isCode: boolean;
 }
@@ -24,6 +26,7 @@ export function capturedBy({ path: root, module }: Piece, links: Links, loadTime
   const queue = outside(root);
   const seen = new Set<Binding>();
   const unseen = new Set(takesThis(root) ? ["this"] : []);
+  const variables = new Map<string, readonly string[]>();
   const any = queue.length > 0 || unseen.size > 0;
   let isCode = false;
   for (let binding = queue.pop(); binding; binding = queue.pop()) {
@@ -31,13 +34,17 @@ export function capturedBy({ path: root, module }: Piece, links: Links, loadTime
     seen.add(binding);
     const sources = sourcesOf(binding, { path: root, module }, links);
     // A function asks the world when the recipe calls it, if at all.
-    const asks = sources?.some((path) => !path.isFunction() && loadTime.asksWorld({ path, module }));
-    if (!sources || asks) {
+    const asking =
+      sources?.filter((path) => !path.isFunction() && loadTime.asksWorld({ path, module })) ?? [];
+    if (!sources || asking.length > 0) {
+      const found = asking.map((path) => loadTime.variablesOf({ path, module }));
+      if (asking.length > 0 && found.every((names) => names !== undefined))
+        variables.set(binding.identifier.name, found.flat());
       unseen.add(binding.identifier.name);
       isCode ||= binding.referencePaths.some((path) => wrapped(path).key === "callee");
     } else for (const path of sources) queue.push(...outside(path));
   }
-  return { any, unseen: [...unseen], isCode };
+  return { any, unseen: [...unseen], variables, isCode };
 }
 
 /** What a value is made from; nothing where that cannot be told. */

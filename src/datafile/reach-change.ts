@@ -17,7 +17,7 @@ import {
 } from "./reach-tree.js";
 
 /** Methods that change what they are called on, whoever uses their answer. */
-const changing = new Set(
+export const changing = new Set(
   "push pop shift unshift splice sort reverse fill copyWithin set add delete clear append".split(" "),
 );
 

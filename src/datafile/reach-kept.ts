@@ -1,6 +1,6 @@
 // The form in which reaches are kept with the compiled Datafile: checked when it is read back, unfolded when it is asked. Knows nothing of files.
 import type { Place } from "../core/failure.js";
-import type { Reach } from "./reach.js";
+import type { Reach, Unseen } from "./reach.js";
 import type { Looked } from "./reach-package.js";
 
 /** Functions share most of what they reach, so each part is kept once: 35 kB and not 64 for 30 functions over 30 modules. */
@@ -10,11 +10,13 @@ export interface Kept {
   readonly reaches: Readonly<Record<string, Omit<Reach, "parts"> & { readonly parts: readonly number[] }>>;
   /** What was looked at for the versions of packages. */
   readonly looked: readonly Looked[];
+  /** All values that come from the world while the Datafile is evaluated: a function that is not among the above may use any. */
+  readonly world: readonly Omit<Unseen, "at">[];
 }
 
 const keyOf = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
 
-export function kept(found: Iterable<readonly [Place, Reach]>, looked: readonly Looked[]): Kept {
+export function kept(found: Iterable<readonly [Place, Reach]>, others: Pick<Kept, "looked" | "world">): Kept {
   const positions = new Map<string, number>();
   const parts: [string, string][] = [];
   const reaches: Record<string, Kept["reaches"][string]> = {};
@@ -26,7 +28,7 @@ export function kept(found: Iterable<readonly [Place, Reach]>, looked: readonly 
   };
   for (const [at, reach] of found)
     reaches[keyOf(at)] = { ...reach, parts: Object.entries(reach.parts).map(position) };
-  return { parts, reaches, looked };
+  return { parts, reaches, ...others };
 }
 
 /** What the function reaches whose call is at a place; nothing where that is not known. */
@@ -38,9 +40,10 @@ export function reachAt({ parts, reaches }: Kept, at: Place): Reach | undefined 
 
 /** Whether a value read from JSON has the form of what was kept: a torn or foreign one is not believed. */
 export function isKept(value: { readonly [K in keyof Kept]?: unknown }): value is Kept {
-  const { parts, reaches, looked } = value;
+  const { parts, reaches, looked, world } = value;
   if (!Array.isArray(parts) || !parts.every((one) => areTexts(one) && one.length === 2)) return false;
-  if (!isObject(reaches) || !Array.isArray(looked)) return false;
+  if (!isObject(reaches) || !Array.isArray(looked) || !Array.isArray(world) || !world.every(isUnseen))
+    return false;
   return Object.values(reaches).every((one) => isReach(one, parts.length)) && looked.every(isLooked);
 }
 
@@ -57,10 +60,23 @@ const isReach = (value: unknown, count: number): boolean =>
   value.parts.every((i) => Number.isInteger(i) && i >= 0 && i < count) &&
   (value.parameters === "all" || areTexts(value.parameters)) &&
   Array.isArray(value.unseen) &&
-  value.unseen.every((one) => isObject(one) && isText(one.name) && isPlace(one.at));
+  value.unseen.every((one) => isUnseen(one) && isPlace(one.at));
+
+const isUnseen = (one: unknown): one is Readonly<Record<string, unknown>> =>
+  isObject(one) &&
+  isText(one.name) &&
+  (one.env === undefined || areTexts(one.env)) &&
+  (one.elsewhere === undefined || one.elsewhere === true);
 
 const isPlace = (value: unknown): boolean =>
   isObject(value) && isText(value.file) && typeof value.line === "number" && typeof value.column === "number";
 
 const isLooked = (value: unknown): boolean =>
-  isObject(value) && isText(value.path) && (value.digest === undefined || isText(value.digest));
+  isObject(value) &&
+  isText(value.path) &&
+  (value.digest === undefined || isText(value.digest)) &&
+  (value.real === undefined || isText(value.real)) &&
+  (value.code === undefined || isCode(value.code));
+
+const isCode = (value: unknown): boolean =>
+  isObject(value) && isText(value.folder) && isText(value.stamp) && isText(value.digest);

@@ -13,7 +13,13 @@ export type Target =
   | { readonly kind: "file"; readonly file: ProjectFile }
   /** A module was passed on the way: what it does for its effect alone counts, and nothing else of it. */
   | { readonly kind: "passed"; readonly module: SourceModule }
-  | { readonly kind: "package"; readonly name: string }
+  /** `specifier` is its name and what follows it in the import, `imported` what is taken of that: `*` for all. */
+  | {
+      readonly kind: "package";
+      readonly name: string;
+      readonly specifier: string;
+      readonly imported: string;
+    }
   /** What a module calls something of a package: its statements may set that up, as `dayjs.extend(utc)`. */
   | { readonly kind: "tool"; readonly module: SourceModule; readonly name: string }
   | { readonly kind: "builtin"; readonly module: string; readonly name: string }
@@ -48,6 +54,11 @@ export class Links {
   moduleOf(file: ProjectFile): SourceModule | undefined {
     if (!this.#modules.has(file)) this.#modules.set(file, this.#read(file));
     return this.#modules.get(file);
+  }
+
+  /** All that could be read. */
+  modules(): readonly SourceModule[] {
+    return [...this.#files.values()].flatMap((file) => this.moduleOf(file) ?? []);
   }
 
   /** These files, and all that import them in one step or more. */
@@ -172,5 +183,6 @@ function externalTargets(specifier: string, name: string): readonly Target[] {
   if (isBuiltin(specifier)) return [{ kind: "builtin", module: specifier.replace(/^node:/, ""), name }];
   if (/^([./]|[a-z]+:)/i.test(specifier)) return [];
   const [scope = "", second = ""] = specifier.split("/");
-  return [{ kind: "package", name: specifier.startsWith("@") ? `${scope}/${second}` : scope }];
+  const pack = specifier.startsWith("@") ? `${scope}/${second}` : scope;
+  return [{ kind: "package", name: pack, specifier, imported: name }];
 }

@@ -2,6 +2,7 @@
 import type { NodePath } from "@babel/traverse";
 import type { Node } from "@babel/types";
 import { iterating } from "./reach-change.js";
+import { variablesIn } from "./reach-env.js";
 import type { Links, Target } from "./reach-link.js";
 import type { SourceModule, Unit } from "./reach-module.js";
 import { declaresRule, dmakeCall } from "./reach-names.js";
@@ -51,8 +52,19 @@ export class LoadTime {
   /** Declarations whose calls are being judged: a circle of them has nothing more to say. */
   readonly #called = new Set<Node>();
 
-  constructor(links: Links) {
+  /** Where it is set, variables of the environment that are asked for by name are noted here, and are no answer. */
+  readonly #variables: Set<string> | undefined;
+
+  constructor(links: Links, variables?: Set<string>) {
     this.#links = links;
+    this.#variables = variables;
+  }
+
+  /** The variables of the environment that evaluating it asks for, where it asks the world for nothing else. */
+  variablesOf(piece: Piece): readonly string[] | undefined {
+    const names = new Set<string>();
+    const asksMore = new LoadTime(this.#links, names).asksWorld(piece);
+    return asksMore || names.size === 0 ? undefined : [...names].sort();
   }
 
   /** Whether evaluating it asks the world for anything; what is in functions that nobody calls meanwhile does not count. */
@@ -66,6 +78,9 @@ export class LoadTime {
     const answer = finds(path, (one) => {
       if (one.node !== path.node && one.isFunction() && !this.#runsNow(one, module)) return "skip";
       if (isOfInstances(one)) return "skip";
+      const variables = this.#variables && variablesIn({ path: one, module }, this.#links);
+      for (const name of variables ?? []) this.#variables?.add(name);
+      if (variables) return "skip";
       // The value of a parameter is looked at wherever it comes from.
       const isSeen =
         declaresRule(one, module, this.#links) || dmakeCall(one, module, this.#links) === "param";

@@ -1,11 +1,13 @@
 // Finds what a piece of syntax mentions: names of the project, parameters, imports at run time. Knows nothing of what follows from it.
 import type { Binding, NodePath } from "@babel/traverse";
-import type { Links, Target } from "./reach-link.js";
+import { type Links, memberOf, type Target } from "./reach-link.js";
 import type { SourceModule } from "./reach-module.js";
 import { argumentsOf, calleeOf, chainOf, importedBy, isCall, isMention, textOf, walk } from "./reach-tree.js";
 
 export interface Mentions {
   readonly targets: readonly Target[];
+  /** What it takes from elsewhere: the module and its name there, as `lib/clean.ts last`, → what that stands for. */
+  readonly imports: ReadonlyMap<string, readonly Target[]>;
   /** Names of functions and blocks, its own among them. */
   readonly inner: readonly Binding[];
   /** Parameters of the Datafile that it asks for. */
@@ -36,6 +38,7 @@ export const declaresRule = (call: NodePath, module: SourceModule, links: Links)
 /** All that `root` mentions, but for the arguments of rules that it declares. */
 export function mentionsOf(root: NodePath, module: SourceModule, links: Links): Mentions {
   const targets = new Map<string, Target>();
+  const imports = new Map<string, readonly Target[]>();
   const inner = new Set<Binding>();
   const unseen = new Set<string>();
   const parameters = new Set<string>();
@@ -60,9 +63,15 @@ export function mentionsOf(root: NodePath, module: SourceModule, links: Links): 
     }
     if (!isMention(path) || path.scope.getBinding(path.node.name)?.identifier === path.node) return undefined;
     const reference = links.referenceOf(path, module);
-    if (reference.kind === "top") add(reference.targets);
-    else if (reference.kind === "inner") inner.add(reference.binding);
-    else if (reference.name === "eval") {
+    if (reference.kind === "top") {
+      add(reference.targets);
+      const imported = module.imports.get(path.node.name);
+      const member = imported?.name === "*" ? memberOf(path) : undefined;
+      const local = member === undefined ? path.node.name : `${path.node.name}.${member}`;
+      if (imported) imports.set(`${module.file.name} ${local}`, reference.targets);
+    }
+    if (reference.kind === "inner") inner.add(reference.binding);
+    if (reference.kind === "global" && reference.name === "eval") {
       unseen.add("eval");
       add([{ kind: "file", file: module.file }]);
     }
@@ -70,6 +79,7 @@ export function mentionsOf(root: NodePath, module: SourceModule, links: Links): 
   });
   return {
     targets: [...targets.values()],
+    imports,
     inner: [...inner],
     parameters: isAll ? "all" : [...parameters],
     unseen: [...unseen],
@@ -87,7 +97,7 @@ function keyOf(target: Target): string {
     case "tool":
       return `tool ${target.name} ${target.module.file.path}`;
     case "package":
-      return `package ${target.name}`;
+      return `package ${target.specifier} ${target.imported}`;
     case "builtin":
       return `builtin ${target.module} ${target.name}`;
     case "dmake":

@@ -16,6 +16,7 @@ const alive = new Set([
   "TSModuleDeclaration",
   "TSNonNullExpression",
   "TSParameterProperty",
+  "TSQualifiedName",
   "TSSatisfiesExpression",
   "TSTypeAssertion",
 ]);
@@ -73,6 +74,10 @@ export function isMention(path: NodePath): path is NodePath<Identifier> {
       return key !== "key" || parent.computed === true;
     case "TSEnumMember":
       return key === "initializer";
+    case "TSImportEqualsDeclaration":
+      return key === "moduleReference";
+    case "TSQualifiedName":
+      return key === "left";
     case "PrivateName":
     case "LabeledStatement":
     case "BreakStatement":

@@ -2,6 +2,7 @@
 import type { ScriptCall } from "./reach-call.js";
 import { capturedBy } from "./reach-capture.js";
 import { changersIn, changersOf } from "./reach-change.js";
+import { type Effect, Effects, isMutable } from "./reach-effect.js";
 import type { Links, Target } from "./reach-link.js";
 import { LoadTime } from "./reach-load.js";
 import { type ProjectFile, type SourceModule, type Unit, unitAt } from "./reach-module.js";
@@ -14,8 +15,12 @@ export interface Reached {
   /** Files that are no code, and modules that could not be read as such. */
   readonly files: ReadonlySet<ProjectFile>;
   readonly packages: ReadonlySet<string>;
+  /** What names of modules stand for that are from elsewhere, as `lib/clean.ts last`. */
+  readonly imports: ReadonlyMap<string, readonly Target[]>;
   readonly parameters: ReadonlySet<string> | "all";
   readonly unseen: ReadonlySet<string>;
+  /** Of those that are made of nothing else, the variables of the environment. */
+  readonly variables: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What is known of units, whoever reaches them. Lives for one compilation. */
@@ -25,6 +30,8 @@ export class Surroundings {
   readonly #mentions = new Map<Unit, Mentions>();
   readonly #setters = new Map<SourceModule, Map<string, ReadonlySet<Unit>>>();
   readonly #changers = new Map<Unit, Map<string, ReadonlySet<Unit>>>();
+
+  #acting: readonly (readonly [Unit, Effect])[] | undefined;
 
   constructor(links: Links) {
     this.links = links;
@@ -45,6 +52,19 @@ export class Surroundings {
     return known;
   }
 
+  /** What acts on something while the Datafile is evaluated, wherever in the project. */
+  get acting(): readonly (readonly [Unit, Effect])[] {
+    const effects = new Effects(this.links, (unit) => this.mentions(unit));
+    this.#acting ??= this.links
+      .modules()
+      .flatMap(({ units }) => units)
+      .flatMap((unit) => {
+        const effect = effects.of(unit);
+        return effect ? [[unit, effect] as const] : [];
+      });
+    return this.#acting;
+  }
+
   /** The units that set up what a module calls something of a package. */
   setters(module: SourceModule, name: string): ReadonlySet<Unit> {
     const setters = this.#setters.get(module) ?? new Map<string, ReadonlySet<Unit>>();
@@ -52,6 +72,12 @@ export class Surroundings {
     const known = setters.get(name) ?? changersIn({ module, name }, this.links);
     setters.set(name, known);
     return known;
+  }
+
+  /** The variables of the environment that these are made of, where nothing else of the world is in them. */
+  variablesOf(units: readonly Unit[]): readonly string[] | undefined {
+    const found = units.filter((unit) => this.asksWorld(unit)).map((unit) => this.loadTime.variablesOf(unit));
+    return found.every((names) => names !== undefined) ? found.flat() : undefined;
   }
 
   /** Whether what a unit declares gets its value from the world while the Datafile is evaluated. A function only may, when it runs. */
@@ -67,9 +93,16 @@ export function reachedBy({ module, run }: ScriptCall, around: Surroundings): Re
   if (captured.isCode || (!run.isFunction() && captured.unseen.length > 0)) return undefined;
   walk.enter(module);
   walk.follow(mentionsOf(run, module, around.links));
-  for (const name of captured.unseen) walk.unseen.add(name);
+  for (const name of captured.unseen) {
+    const variables = captured.variables.get(name);
+    const isNew = !walk.unseen.has(name);
+    walk.unseen.add(name);
+    if (variables && isNew) walk.variables.set(name, variables);
+    else walk.variables.delete(name);
+  }
   const enclosing = captured.any ? unitAt(module.units, run.node.start ?? -1) : undefined;
   if (enclosing) walk.addUnit(enclosing);
+  walk.settle();
   return walk;
 }
 
@@ -78,7 +111,9 @@ class Walk implements Reached {
   readonly units = new Map<Unit, Set<Unit>>();
   readonly files = new Set<ProjectFile>();
   readonly packages = new Set<string>();
+  readonly imports = new Map<string, readonly Target[]>();
   readonly unseen = new Set<string>();
+  readonly variables = new Map<string, readonly string[]>();
   parameters: Set<string> | "all" = new Set();
   readonly #around: Surroundings;
   readonly #entered = new Set<SourceModule>();
@@ -91,7 +126,8 @@ class Walk implements Reached {
     this.#around = around;
   }
 
-  follow({ targets, parameters, unseen }: Mentions): void {
+  follow({ targets, imports, parameters, unseen }: Mentions): void {
+    for (const [name, meant] of imports) this.imports.set(name, meant);
     if (parameters === "all") this.parameters = "all";
     else if (this.parameters !== "all") for (const name of parameters) this.parameters.add(name);
     for (const name of unseen) this.unseen.add(name);
@@ -120,7 +156,32 @@ class Walk implements Reached {
       this.units.get(unit)?.add(changer);
       this.addUnit(changer);
     }
-    if ([unit, ...changers].some((one) => this.#around.asksWorld(one))) this.unseen.add(used.shown);
+    const makers = [unit, ...changers];
+    if (!makers.some((one) => this.#around.asksWorld(one))) return;
+    const variables = this.#around.variablesOf(makers);
+    // One name may stand for values of several modules, and has one warning.
+    const known = this.unseen.has(used.shown) ? this.variables.get(used.shown) : [];
+    if (variables && known) this.variables.set(used.shown, [...known, ...variables]);
+    else this.variables.delete(used.shown);
+    this.unseen.add(used.shown);
+  }
+
+  /** What acts on anything that is reached belongs to it, and may reach more. */
+  settle(): void {
+    let before = -1;
+    while (before < this.units.size) {
+      before = this.units.size;
+      for (const [unit, effect] of this.#around.acting)
+        if (!this.units.has(unit) && this.#isMeantBy(effect, unit)) this.addUnit(unit);
+    }
+  }
+
+  #isMeantBy(effect: Effect, { module }: Unit): boolean {
+    if (effect.writesGlobal || (effect.callsWorld && this.#entered.has(module))) return true;
+    for (const name of effect.packages) if (this.packages.has(name)) return true;
+    for (const one of effect.direct) if (this.units.has(one)) return true;
+    for (const one of effect.touched) if (this.units.has(one) && isMutable(one)) return true;
+    return false;
   }
 
   #add(targets: readonly Target[]): void {

@@ -6,10 +6,12 @@ import { redactText } from "../core/redact.js";
 import { type ScriptCall, scriptCalls } from "./reach-call.js";
 import { type Kept, kept } from "./reach-kept.js";
 import { Links } from "./reach-link.js";
+import { meantBy } from "./reach-meant.js";
 import { loadBabel, type ProjectFile, readModule, type SourceModule, type Unit } from "./reach-module.js";
 import { type Installed, installed, type Looked } from "./reach-package.js";
 import { canonical, type Writing, withoutComments } from "./reach-text.js";
 import { startOf } from "./reach-tree.js";
+import { worldIn } from "./reach-untold.js";
 import { type Reached, reachedBy, Surroundings } from "./reach-walk.js";
 
 /** What one function recipe's result depends on, as far as the text of the project can say. Plain JSON: it is cached with the bundle. */
@@ -23,7 +25,16 @@ export interface Reach {
   /** The Datafile's parameters that it asks for by name, or `all` where that cannot be told. */
   readonly parameters: readonly string[] | "all";
   /** Names whose value comes to be at run time and so cannot be seen, each with the place of the function. */
-  readonly unseen: readonly { readonly name: string; readonly at: Place }[];
+  readonly unseen: readonly Unseen[];
+}
+
+export interface Unseen {
+  readonly name: string;
+  readonly at: Place;
+  /** Variables of the environment, where the value is made of them and of nothing else of the world. */
+  readonly env?: readonly string[];
+  /** Whether the rule cannot name it: it belongs to another file, or is no value, as `import()`. */
+  readonly elsewhere?: true;
 }
 
 export interface ReachOptions {
@@ -40,7 +51,7 @@ export interface ReachOptions {
 export async function reachesOf(options: ReachOptions): Promise<Kept> {
   const { files, root, transform } = options;
   const naming = files.filter(({ text }) => text !== undefined && /\bscript\b/.test(text));
-  if (naming.length === 0) return kept([], []);
+  if (naming.length === 0) return kept([], { looked: [], world: [] });
   const babel = await loadBabel();
   const links = new Links(files, (file) => readModule(file, babel));
   const around = new Surroundings(links);
@@ -54,7 +65,8 @@ export async function reachesOf(options: ReachOptions): Promise<Kept> {
       return reached && [compiledPlace(call, options), await writer.reach(call, reached)];
     });
   const reaches = (await Promise.all(found)).flatMap((one) => (one ? [one] : []));
-  return kept(reaches, writer.looked);
+  const modules = files.flatMap((file) => links.moduleOf(file) ?? []);
+  return kept(reaches, { looked: writer.looked, world: worldIn(modules, around) });
 }
 
 /** Babel and the compiler agree on lines, and on columns in what both are given. */
@@ -93,12 +105,17 @@ class Writer {
       function: safe(await this.#functionText(module, run)),
       ...(await this.#declarations(reached)),
     };
+    for (const [name, meant] of meantBy(reached)) parts[`imports ${name}`] = meant;
     for (const { name, digest } of reached.files) parts[`file ${name}`] = digest;
     for (const name of reached.packages) parts[`package ${name}`] = this.#version(name);
     return {
       parts: Object.fromEntries(Object.entries(parts).sort(([one], [other]) => (one < other ? -1 : 1))),
       parameters: reached.parameters === "all" ? "all" : [...reached.parameters].sort(),
-      unseen: [...reached.unseen].sort().map((name) => ({ name, at })),
+      unseen: [...reached.unseen].sort().map((name) => {
+        const env = reached.variables.get(name);
+        const isNamed = run.scope.hasBinding(name, true);
+        return { name, at, ...(env && { env }), ...(!isNamed && { elsewhere: true as const }) };
+      }),
     };
   }
 

@@ -58,6 +58,15 @@ story("a module that is removed is missed, and not answered from the cache", asy
   assert.equal((await project.load()).ok, false);
 });
 
+story("what is no part of the code may come and go in the project", async (project) => {
+  project.write("lib/index.ts", 'export const value = "first";');
+  must(await project.datafile(echo("value", 'import { value } from "./lib/index.js";')));
+  mark(project);
+  for (const name of ["data.json", "data.csv", "data/index.ts", "lib/notes.md", "lib/other.ts", "other.ts"])
+    project.write(name, "{}");
+  assert.equal(await said(project), "'from the cache'");
+});
+
 story("what is lost, torn or forged of the cache is compiled again", async (project) => {
   must(await project.datafile(echo('"first"')));
   const [text, entry] = [project.read(compiled), project.read(manifest)];
@@ -74,6 +83,8 @@ story("what is lost, torn or forged of the cache is compiled again", async (proj
     () => project.write(manifest, "{}"),
     () => project.write(manifest, entry.replace('"key":"', '"key":"x')),
     () => project.write(manifest, entry.slice(0, -9)),
+    () => project.write(manifest, entry.replace('"named":[', '"named":[1,')),
+    () => project.write(manifest, entry.replace('"resolution":', '"other":')),
   ];
   for (const damage of damages) {
     damage();
@@ -164,17 +175,18 @@ story(
     const entry = project.read(manifest);
     project.write(manifest, entry.replaceAll('\\"first\\"', '\\"from the cache\\"'));
     assert.match(sourceOf(must(await project.load()), "a"), /from the cache/);
-    const { parts, reaches, looked, ...others } = JSON.parse(entry);
+    const { parts, reaches, looked, world, ...others } = JSON.parse(entry);
     const [place, reach] = Object.entries(reaches)[0] as [string, object];
-    const whole = { parts, reaches, looked };
+    const whole = { parts, reaches, looked, world };
     const withReach = (change: object | null) => ({
       ...whole,
       reaches: { [place]: change && { ...reach, ...change } },
     });
     const torn: readonly object[] = [
-      { reaches, looked },
-      { parts, looked },
-      { parts, reaches },
+      { ...whole, parts: undefined },
+      { ...whole, reaches: undefined },
+      { ...whole, looked: undefined },
+      { ...whole, world: [1] },
       { ...whole, reaches: null },
       { ...whole, reaches: [] },
       { ...whole, looked: {} },
