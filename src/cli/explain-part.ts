@@ -24,6 +24,7 @@ function partName(part: string): Pick<Row, "kind" | "name"> {
   const kind = dot > 0 ? kindsOfParts[part.slice(0, dot)] : undefined;
   if (kind !== undefined) return { kind, name: part.slice(dot + 1) };
   if (part.startsWith("reaches ")) return { kind: "code", name: part.slice("reaches ".length) };
+  if (part.startsWith("imports ")) return { kind: "import", name: part.slice("imports ".length) };
   return { kind: recipeParts.has(part) ? "recipe" : "param", name: part };
 }
 
