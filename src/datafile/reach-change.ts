@@ -23,7 +23,7 @@ export const changing = new Set(
 
 /** Methods that hand their elements to a function. */
 export const iterating = new Set(
-  "forEach map flatMap filter find findIndex findLast findLastIndex some every reduce reduceRight sort toSorted then".split(
+  "forEach map flatMap filter find findIndex findLast findLastIndex some every reduce reduceRight replace replaceAll sort toSorted then".split(
     " ",
   ),
 );

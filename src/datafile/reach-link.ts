@@ -45,6 +45,7 @@ export class Links {
   readonly #modules = new Map<ProjectFile, SourceModule | undefined>();
   readonly #known = new Map<string, readonly Target[]>();
   readonly #importers = new Map<ProjectFile, ReadonlyMap<Unit, readonly Importer[]>>();
+  #turns: ReadonlyMap<ProjectFile, number> | undefined;
 
   constructor(files: readonly ProjectFile[], read: (file: ProjectFile) => SourceModule | undefined) {
     this.#files = new Map(files.map((file) => [file.path, file]));
@@ -68,6 +69,12 @@ export class Links {
     for (const { path } of found)
       for (const file of this.#files.values()) if ([...file.imports.values()].includes(path)) found.add(file);
     return found;
+  }
+
+  /** When a file is evaluated, compared with others: what it imports comes first, in the order of its imports. */
+  turnOf(file: ProjectFile): number {
+    this.#turns ??= turnsOf(this.#files);
+    return this.#turns.get(file) ?? 0;
   }
 
   /** All of what a file imports that could not be read as a module. */
@@ -170,6 +177,24 @@ export class Links {
     }
     return importers;
   }
+}
+
+function turnsOf(files: ReadonlyMap<string, ProjectFile>): ReadonlyMap<ProjectFile, number> {
+  const turns = new Map<ProjectFile, number>();
+  const entered = new Set<ProjectFile>();
+  const enter = (file: ProjectFile): void => {
+    if (entered.has(file)) return;
+    entered.add(file);
+    for (const path of file.imports.values()) {
+      const next = files.get(path);
+      if (next) enter(next);
+    }
+    turns.set(file, turns.size);
+  };
+  const imported = new Set([...files.values()].flatMap(({ imports }) => [...imports.values()]));
+  for (const file of files.values()) if (!imported.has(file.path)) enter(file);
+  for (const file of files.values()) enter(file);
+  return turns;
 }
 
 /** `tidy` in `lib.tidy`, which is all that is then used of a namespace. */

@@ -187,6 +187,8 @@ export class LoadTime {
     if (value.isFunction()) return this.asksWorld({ path: value, module });
     if (method !== undefined) return this.#methodAsks({ path: value, module }, method);
     if (value.isClass()) return this.#makingAsks({ path: value, module });
+    const same = chainOf(value);
+    if (isMention(same.root)) return this.#calledAsks({ path: same.root, module }, { members: same.members });
     // `const run = promisify(exec)`: whatever it was made from may be what is called.
     return finds(value, (one) => {
       if (one.node === value.node || !isMention(one)) return false;
@@ -201,10 +203,9 @@ export class LoadTime {
     if (value.isNewExpression()) return this.#methodAsks({ path: calleeOf(value), module }, method);
     if (isMention(value)) {
       const reference = this.#links.referenceOf(value, module);
-      if (reference.kind !== "top") return false;
-      return reference.targets.some(
-        (target) => target.kind === "unit" && this.#valueAsks(target.unit, method),
-      );
+      if (reference.kind === "top")
+        return reference.targets.some((target) => this.#targetAsks(target, [method]));
+      return reference.kind === "global" && globalAsks(reference.name, method ?? "", undefined);
     }
     return bodyOf(value).some((one) => {
       if (!isNamed(one.node, method)) return false;

@@ -55,7 +55,7 @@ export async function reachesOf(options: ReachOptions): Promise<Kept> {
   const babel = await loadBabel();
   const links = new Links(files, (file) => readModule(file, babel));
   const around = new Surroundings(links);
-  const writer = new Writer({ parse: babel.parse, transform }, root);
+  const writer = new Writer({ parse: babel.parse, transform }, root, links);
   // Whoever calls it by another name imports it from one that names it.
   const callers = [...links.upstream(naming)].flatMap((file) => links.moduleOf(file) ?? []);
   const found = callers
@@ -86,12 +86,14 @@ function lineAt(text: string, offset: number): { readonly line: number; readonly
 class Writer {
   readonly #writing: Writing;
   readonly #root: string;
+  readonly #links: Links;
   readonly #texts = new Map<Unit, Promise<string>>();
   readonly #packages = new Map<string, Installed>();
 
-  constructor(writing: Writing, root: string) {
+  constructor(writing: Writing, root: string, links: Links) {
     this.#writing = writing;
     this.#root = root;
+    this.#links = links;
   }
 
   get looked(): readonly Looked[] {
@@ -144,11 +146,8 @@ class Writer {
   ): Promise<{ readonly name: string; readonly text: string }> {
     const nameless = [...changers].filter(({ names }) => names.length === 0);
     const order = (one: Unit, other: Unit) =>
-      one.module === other.module
-        ? (one.path.node.start ?? 0) - (other.path.node.start ?? 0)
-        : one.module.file.name < other.module.file.name
-          ? -1
-          : 1;
+      this.#links.turnOf(one.module.file) - this.#links.turnOf(other.module.file) ||
+      (one.path.node.start ?? 0) - (other.path.node.start ?? 0);
     const texts = await Promise.all([unit, ...nameless.sort(order)].map((one) => this.#unitText(one)));
     const name = unit.names.length > 0 ? unit.names.join(", ") : headOf(texts[0] ?? "");
     return { name: `reaches ${unit.module.file.name} ${name}`, text: safe(texts.join("\n")) };

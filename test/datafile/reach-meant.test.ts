@@ -76,3 +76,18 @@ test("the same imports in another order, or written otherwise, are the same", as
     `import { tidy } from "./lib/clean";\nimport { join } from "node:path";\nimport { basename } from "node:path";`,
   );
 });
+
+test("modules that fill one list count in the order in which they are evaluated", async () => {
+  const fills = (what: string) => `import { list } from "./list.js";\nlist.push("${what}");`;
+  const files = {
+    "list.ts": "export const list: string[] = [];",
+    "a.ts": fills("a"),
+    "b.ts": fills("b"),
+    "both.ts": 'import "./a.js";\nimport "./b.js";',
+    "Datafile.ts": recipe("log(list);", 'import { list } from "./list.js";\nimport "./both.js";'),
+  };
+  assert.deepEqual(await changed(files, { "both.ts": 'import "./b.js";\nimport "./a.js";' }), [
+    "reaches list.ts list",
+  ]);
+  assert.deepEqual(await changed(files, { "both.ts": '\n// first\nimport "./a.js";\nimport "./b.js"' }), []);
+});

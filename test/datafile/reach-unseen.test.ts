@@ -40,6 +40,9 @@ const world = [
   "make.stamp.call()",
   "run('date')",
   "twice(() => Date.now())",
+  'load("x", "utf8")',
+  'files.readFileSync("x", "utf8")',
+  '"a".replace(/a/, () => readFileSync("x", "utf8"))',
   'months("2023-01", new Date().toISOString().slice(0, 7))',
 ];
 const given = `import * as fs from "node:fs";
@@ -63,6 +66,8 @@ class Quiet { async load() { await fetch("x"); } name() { return "x"; } }
 const run = promisify(exec);
 const twice = <T>(what: () => T) => [what(), what()];
 const lazily = <T>(what: () => T) => () => what();
+const load = readFileSync;
+const files = fs;
 function pure(n: number) { return n + 1; }
 `;
 
@@ -86,6 +91,8 @@ const seen = [
   "Math.max(1, 2)",
   "pure(3)",
   "clock.zone()",
+  '"a".replace(/a/, (one) => one.toUpperCase())',
+  "load.name",
   "new Quiet()",
   "new Quiet().name()",
   "() => process.env.HOME",
