@@ -1,6 +1,7 @@
 // All rules of a Datafile together: who makes a name, which names can be listed, what contradicts what. Knows nothing of what exists or of order.
 import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
 import { bindings, fill, literalLength, type Matcher, matcher, type Pattern } from "./pattern.js";
+import { twoReadings } from "./reading.js";
 import type { Binding, Rule } from "./rule.js";
 import { foldersAbove } from "./target.js";
 
@@ -64,7 +65,7 @@ export function ruleSet(rules: readonly Rule[], forbidden: Forbidden = () => und
     const maker = explicit.get(name);
     return maker ? ok(maker) : findPattern(candidates, name);
   };
-  const problem = findTie(candidates, find) ?? findOverlap(rules, find);
+  const problem = findTwice(rules) ?? findTie(candidates, find) ?? findOverlap(rules, find);
   if (problem) return fail(problem);
   let names: readonly string[] | undefined;
   const declared = () => {
@@ -115,6 +116,27 @@ const ambiguity = (target: string, candidates: readonly Candidate[]) =>
     target,
     rules: candidates.map(({ pattern, rule }) => ({ pattern: pattern.text, at: rule.at })),
   }) as const;
+
+function findTwice(rules: readonly Rule[]): Failure | undefined {
+  for (const rule of rules.filter(isFiniteRule))
+    for (const pattern of rule.outputs) {
+      const found = twoReadings(pattern, rule.domains);
+      if (!found) continue;
+      const [one, other] = [found.first, found.second].map((values) =>
+        Object.entries(values)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(" "),
+      );
+      const problem = `\`${pattern.text}\` makes \`${found.name}\` twice, of ${one} and of ${other}`;
+      return {
+        reason: "bad-rule",
+        problem,
+        at: rule.at,
+        help: "part the values by a sign that is in none of them",
+      };
+    }
+  return undefined;
+}
 
 /**
  * Only patterns with equally much literal text can tie; of such a pair the one with finite domains is listed against

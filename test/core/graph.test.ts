@@ -100,6 +100,17 @@ test("patterns that look alike but share no value do not tie", () => {
   must(ruleSet([makes("{a}.csv", { where: { a: ["x"] } }), makes("{b}.csv", { where: { b: ["y"] } })]));
 });
 
+test("a rule whose values run into one another so that a name is made twice is refused", () => {
+  const rule = makes("{a}-{b}.csv", { where: { a: ["x", "x-y"], b: ["z", "y-z"] }, line: 4 });
+  assert.deepEqual(failureOf(ruleSet([rule]), "bad-rule"), {
+    reason: "bad-rule",
+    problem: "`{a}-{b}.csv` makes `x-y-z.csv` twice, of a=x b=y-z and of a=x-y b=z",
+    at: at(4),
+    help: "part the values by a sign that is in none of them",
+  });
+  must(ruleSet([makes("{a}/{b}.csv", { where: { a: ["x", "x-y"], b: ["z", "y-z"] } })]));
+});
+
 test("two producers of one name are refused with both places", () => {
   assert.deepEqual(
     failureOf(ruleSet([makes("a", { line: 3 }), makes("./x/../a", { line: 9 })]), "two-producers"),
