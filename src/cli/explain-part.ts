@@ -15,6 +15,7 @@ const kindsOfParts: Readonly<Record<string, string>> = {
   csv: "csv",
   parameter: "param",
   values: "value",
+  wildcard: "wildcard",
 };
 const recipeParts = new Set(["kind", "command", "function", "version", "uses", "directories"]);
 

@@ -24,15 +24,13 @@ export function fingerprintOf(recipe: Parts, inputs: readonly NamedDigest[]): Di
  * are not there. Fails only where a function of the Datafile does.
  */
 export function recipeParts(step: Step, inputs: readonly NamedDigest[]): Result<Parts> {
-  const parts = partsOf(step.recipe, { inputs: given(step, inputs), outputs: step.outputs });
+  const parts = partsOf(step, given(step, inputs));
   if (!parts.ok) return parts;
-  const directories = step.outputs.filter((output) => step.directories.has(output));
-  return ok({
-    ...parts.value,
-    // By name: an input that becomes something else to the recipe is no other input.
-    ...(step.uses.length > 0 && { uses: step.uses.join("\n") }),
-    ...(directories.length > 0 && { directories: directories.join("\n") }),
-  });
+  // By name: an input that becomes something else to the recipe is no other input.
+  if (step.uses.length > 0) parts.value.uses = step.uses.join("\n");
+  const directories = step.directories.size > 0 && step.outputs.filter((one) => step.directories.has(one));
+  if (directories) parts.value.directories = directories.join("\n");
+  return parts;
 }
 
 /** The inputs that a recipe is given: all but the optional ones that are not there. */
@@ -42,10 +40,11 @@ export function given(step: Step, inputs: readonly NamedDigest[]): readonly stri
   return step.inputs.filter((name) => !(step.optional.has(name) && missing.has(name)));
 }
 
+/** A new object for each step: copies of a hundred parts take a tenth of a null build. */
 function partsOf(
-  recipe: Recipe,
-  { inputs, outputs }: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
-): Result<Parts> {
+  { recipe, outputs, binding }: Step,
+  inputs: readonly string[],
+): Result<Record<string, string>> {
   switch (recipe.kind) {
     case "download":
       return ok(downloadParts(recipe));
@@ -65,15 +64,23 @@ function partsOf(
       const command = recipe.render({ inputs, outputs, depfile: depfileName });
       return command.ok ? ok({ kind: "sh", command: redactText(command.value.text, []), ...parts }) : command;
     }
-    case "script":
-      return ok({ kind: "script", ...recipe.parts });
+    case "script": {
+      const parts: Record<string, string> = { kind: "script", ...recipe.parts };
+      // A function is given them, and another pattern or domain may take others from the same name.
+      for (const [name, value] of Object.entries(binding)) parts[`wildcard.${name}`] = value;
+      return ok(parts);
+    }
   }
 }
 
 /** In a command that is only shown or compared. */
 export const depfileName = "depfile";
 
-function downloadParts({ url, sha256, headers }: Extract<Recipe, { kind: "download" }>): Parts {
+function downloadParts({
+  url,
+  sha256,
+  headers,
+}: Extract<Recipe, { kind: "download" }>): Record<string, string> {
   const names = Object.keys(headers ?? {}).map((name) => name.toLowerCase());
   return {
     kind: "download",
