@@ -32,7 +32,9 @@ export interface Bundle {
   readonly sources: readonly string[];
   /** What the function reaches that is given to `script` at a place, as a stack names it; nothing where that cannot be told. */
   readonly reach: (at: Place) => Reach | undefined;
-  /** Values that come from the world while the Datafile is evaluated: a function of which nothing is told may use any. */
+  /** Named parts for the versions of all packages that the code imports: a function of which nothing is told may use any. */
+  readonly packages: Kept["packages"];
+  /** Values that come from the world while the Datafile is evaluated, with the same reason. */
   readonly world: Kept["world"];
   /** Removes the compiled file if it is not kept. */
   readonly dispose: () => void;
@@ -47,7 +49,7 @@ interface Cached extends Kept {
   readonly resolution: Resolution;
 }
 
-const version = 5;
+const version = 6;
 
 /**
  * Answers the compiled Datafile, from the cache if none of its sources has changed, nor what its imports mean. `cache` is a folder inside the
@@ -77,8 +79,9 @@ export async function bundle(
   return ok({ ...answerOf(entry), ...writeAside(compiled, dirname(datafile)) });
 }
 
-const answerOf = (entry: Cached): Pick<Bundle, "code" | "sources" | "reach" | "world"> => ({
+const answerOf = (entry: Cached): Pick<Bundle, "code" | "packages" | "sources" | "reach" | "world"> => ({
   code: entry.code,
+  packages: entry.packages,
   sources: entry.sources.map(({ path }) => path),
   reach: (at) => reachAt(entry, at),
   world: entry.world,

@@ -48,10 +48,10 @@ export async function loadDatafile(options: LoadOptions): Promise<Result<Datafil
   const { path, directory, parameters: given, writable, env, manifests = new Map() } = options;
   const bundled = await bundle(path, { cache: join(directory, "cache"), writable });
   if (!bundled.ok) return bundled;
-  const { code, path: compiled, sources, reach, world, dispose } = bundled.value;
+  const { code, packages, path: compiled, sources, reach, world, dispose } = bundled.value;
   const root = dirname(path);
   const found = { rules: [], parameters: [], warnings: [] };
-  const session: Session = { given, root, code, env, manifests, reach, world, ...found };
+  const session: Session = { given, root, code, packages, env, manifests, reach, world, ...found };
   try {
     const evaluated = await collect(session, () => evaluate(compiled));
     if (!evaluated.ok) return evaluated;

@@ -1,5 +1,6 @@
 // The form in which reaches are kept with the compiled Datafile: checked when it is read back, unfolded when it is asked. Knows nothing of files.
 import type { Place } from "../core/failure.js";
+import type { Parts } from "../core/trace.js";
 import type { Reach, Unseen } from "./reach.js";
 import type { Looked } from "./reach-package.js";
 
@@ -10,13 +11,18 @@ export interface Kept {
   readonly reaches: Readonly<Record<string, Omit<Reach, "parts"> & { readonly parts: readonly number[] }>>;
   /** What was looked at for the versions of packages. */
   readonly looked: readonly Looked[];
-  /** All values that come from the world while the Datafile is evaluated: a function that is not among the above may use any. */
+  /** `package csv-parse` → its version, of all that the project's code imports: a function that is not among the above may use any. */
+  readonly packages: Parts;
+  /** All values that come from the world while the Datafile is evaluated, with the same reason. */
   readonly world: readonly Omit<Unseen, "at">[];
 }
 
 const keyOf = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
 
-export function kept(found: Iterable<readonly [Place, Reach]>, others: Pick<Kept, "looked" | "world">): Kept {
+export function kept(
+  found: Iterable<readonly [Place, Reach]>,
+  others: Pick<Kept, "looked" | "packages" | "world">,
+): Kept {
   const positions = new Map<string, number>();
   const parts: [string, string][] = [];
   const reaches: Record<string, Kept["reaches"][string]> = {};
@@ -40,8 +46,9 @@ export function reachAt({ parts, reaches }: Kept, at: Place): Reach | undefined 
 
 /** Whether a value read from JSON has the form of what was kept: a torn or foreign one is not believed. */
 export function isKept(value: { readonly [K in keyof Kept]?: unknown }): value is Kept {
-  const { parts, reaches, looked, world } = value;
+  const { parts, reaches, looked, packages, world } = value;
   if (!Array.isArray(parts) || !parts.every((one) => areTexts(one) && one.length === 2)) return false;
+  if (!isObject(packages) || !Object.values(packages).every(isText)) return false;
   if (!isObject(reaches) || !Array.isArray(looked) || !Array.isArray(world) || !world.every(isUnseen))
     return false;
   return Object.values(reaches).every((one) => isReach(one, parts.length)) && looked.every(isLooked);

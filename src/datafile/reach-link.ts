@@ -71,6 +71,13 @@ export class Links {
     return found;
   }
 
+  /** All packages that anything of the project imports. */
+  packages(): ReadonlySet<string> {
+    const specifiers = [...this.#files.values()].flatMap(({ imports }) => [...imports.values()]);
+    const targets = specifiers.filter((one) => one !== "dmake").flatMap((one) => externalTargets(one, "*"));
+    return new Set(targets.flatMap((target) => (target.kind === "package" ? [target.name] : [])));
+  }
+
   /** When a file is evaluated, compared with others: what it imports comes first, in the order of its imports. */
   turnOf(file: ProjectFile): number {
     this.#turns ??= turnsOf(this.#files);

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Warning } from "../core/event.js";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import type { Rule } from "../core/rule.js";
+import type { Parts } from "../core/trace.js";
 import type { Reach, Unseen } from "./reach.js";
 import type { RuleHandle } from "./wild.js";
 
@@ -29,6 +30,8 @@ export interface Session {
   readonly manifests?: ReadonlyMap<string, string>;
   /** What the function given to the call at a place depends on; nothing where that is not known. */
   readonly reach?: (at: Place) => Reach | undefined;
+  /** Named parts for the versions of all packages that the code imports: a function of which that is not known may use any of them. */
+  readonly packages?: Parts;
   /** Values that come from the world meanwhile: a function of which that is not known may use any of them. */
   readonly world?: readonly Omit<Unseen, "at">[];
 }

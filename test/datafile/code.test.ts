@@ -232,8 +232,25 @@ story(
     const parts = partsOf(await load(project, text), "a");
     assert.deepEqual(Object.keys(parts), ["source", "parameter.late"]);
     assert.match(parts.source ?? "", /^sha256:/);
+    const version = async (version: string) => {
+      project.write("node_modules/zed/package.json", JSON.stringify({ name: "zed", version, main: "x.js" }));
+      project.write("node_modules/zed/x.js", "exports.z = 1;");
+      return partsOf(await load(project, `import { z } from "zed"; ${text} z;`), "a")["package zed"];
+    };
+    assert.deepEqual([await version("1.0.0"), await version("1.0.1")], ["1.0.0", "1.0.1"]);
   },
 );
+
+story("what a pattern reads out of a name is a part of what a function is given", async (project) => {
+  const parts = async (target: string) => {
+    const datafile = await load(project, `script("${target}", {}, ({ params, log }) => log(params.a));`);
+    return must(recipeParts(stepOf(datafile, "x-y.csv"), []));
+  };
+  const { function: code, ...before } = await parts("{a}-{b}.csv");
+  assert.deepEqual(before, { kind: "script", "wildcard.a": "x", "wildcard.b": "y" });
+  const after = { function: code, kind: "script", "wildcard.a": "y", "wildcard.b": "x" };
+  assert.deepEqual(await parts("{b}-{a}.csv"), after);
+});
 
 story(
   "what is made while the Datafile is read and used by a function is warned of, unless it is said",
