@@ -30,6 +30,11 @@ export async function adopt(
       const message = `\`${step.id}\` is made from \`${missing}\`, which is not there`;
       return fail({ reason: "usage", message, help: `dmake ${step.id}` });
     }
+    const output = step.outputs.find((name) => facts.of(name).kind === "absent");
+    if (output !== undefined) {
+      const message = `\`${output}\` is not there, so there is nothing to record`;
+      return fail({ reason: "usage", message, help: `dmake ${step.id}` });
+    }
     // Forced, so that what was discovered is left as it is recorded.
     const judged = await judgeStep(step, facts, { forced: true, nowMs: Date.now(), progress });
     if (!judged.ok) return judged;
