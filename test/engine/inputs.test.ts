@@ -143,7 +143,11 @@ test("what is not there cannot be adopted", async () => {
   const world = await given({ raw: "1", rules: [copies("raw", "mid")] });
   assert.deepEqual(await world.adopt("mid"), {
     ok: false,
-    error: { reason: "output-missing", output: "mid" },
+    error: {
+      reason: "usage",
+      message: "`mid` is not there, so there is nothing to record",
+      help: "dmake mid",
+    },
   });
 });
 
