@@ -1,44 +1,25 @@
 // The verb `clean`: lists what dmake made and no rule makes any more, and removes it when told to. Knows nothing of how it knows.
-import { dirname } from "node:path";
 import { type Failure, ok } from "../core/failure.js";
 import { matcher } from "../core/pattern.js";
 import type { RuleSet } from "../core/rule-set.js";
 import { foldersAbove } from "../core/target.js";
-import type { FileStore, Orphan } from "../stores/files.js";
-import { diagnose } from "./diagnose.js";
+import type { Orphan } from "../stores/files.js";
 import { globsBelow } from "./globs.js";
 import type { CleanCommand } from "./options.js";
 import { loadWithLists } from "./plan.js";
-import { type Ending, enterProject, type Surroundings } from "./project.js";
-import { warningText } from "./warn.js";
+import type { Ending, Surroundings } from "./project.js";
+import { messageRenderer } from "./render.js";
+import { inProject, type Run, refused } from "./run.js";
 import { bytesText, onOneLine } from "./words.js";
-import { ownFolder, wire } from "./world.js";
+import { ownFolder } from "./world.js";
 
-export async function runClean(command: CleanCommand, around: Surroundings): Promise<Ending> {
-  const { screen, env } = around;
-  const refused = (failure: Failure): Ending => {
-    screen.err(diagnose(failure));
-    return "refused";
-  };
-  const path = enterProject(command, around.changeDirectory);
-  if (!path.ok) return refused(path.error);
-  const datafile = await loadWithLists({
-    path: path.value,
-    asked: command,
-    env,
-    writable: false,
-    warn: () => undefined,
+export const runClean = (command: CleanCommand, around: Surroundings): Promise<Ending> => {
+  const renderer = messageRenderer(around.screen);
+  return inProject(command, { around, renderer, writable: command.yes }, async (run) => {
+    const datafile = await loadWithLists({ ...run.planning, writable: false, warn: () => undefined });
+    return datafile.ok ? tidy(run, isMadeBy(datafile.value.rules)) : refused(renderer, datafile.error);
   });
-  if (!datafile.ok) return refused(datafile.error);
-  const warn = (warning: Parameters<typeof warningText>[0]) => screen.err(warningText(warning));
-  const place = { root: dirname(path.value), env, writable: command.yes };
-  const { files, close } = wire(place, { notice: () => undefined, warn });
-  try {
-    return await tidy(command, { files, isMade: isMadeBy(datafile.value.rules), around });
-  } finally {
-    await close();
-  }
-}
+};
 
 /**
  * Whether a rule makes a name, or a directory that it lies in. Where rules cannot tell, as for a list that is not there
@@ -70,16 +51,13 @@ function readersOf(rules: RuleSet): (name: string) => boolean {
     fits.some((fit) => fit(name) !== undefined) || globs.some((glob) => among(glob, [name]).length > 0);
 }
 
-interface Tidying {
-  readonly files: FileStore;
-  readonly isMade: (name: string) => boolean;
-  readonly around: Surroundings;
-}
-
-async function tidy({ yes, json }: CleanCommand, { files, isMade, around }: Tidying): Promise<Ending> {
+async function tidy(
+  { command: { yes, json }, around, renderer, wired: { files } }: Run<CleanCommand>,
+  isMade: (name: string) => boolean,
+): Promise<Ending> {
   const { screen } = around;
   const failed = (failure: Failure): Ending => {
-    screen.err(diagnose(failure));
+    renderer.failure(failure);
     return "failed";
   };
   const signal = around.interruptible();

@@ -1,13 +1,10 @@
 // Carries out a build or a dry run from the Datafile to the last line. Knows nothing of argv, signals or exit codes' numbers.
-import { dirname } from "node:path";
 import { foresee } from "./foresee.js";
 import { make } from "./make.js";
 import type { BuildCommand } from "./options.js";
-import type { PlanOptions } from "./plan.js";
-import { type Ending, enterProject, type Surroundings } from "./project.js";
+import type { Ending, Surroundings } from "./project.js";
 import { jsonRenderer, quietRenderer, type Renderer, type Screen, TextRenderer } from "./render.js";
-import { refused } from "./run.js";
-import { wire } from "./world.js";
+import { inProject } from "./run.js";
 
 function rendererOf(command: BuildCommand, screen: Screen): Renderer {
   if (command.json) return jsonRenderer(screen);
@@ -15,20 +12,8 @@ function rendererOf(command: BuildCommand, screen: Screen): Renderer {
 }
 
 /** Builds, or says what would be built. */
-export async function runBuild(command: BuildCommand, around: Surroundings): Promise<Ending> {
-  const renderer = rendererOf(command, around.screen);
-  const path = enterProject(command, around.changeDirectory);
-  if (!path.ok) return refused(renderer, path.error);
+export function runBuild(command: BuildCommand, around: Surroundings): Promise<Ending> {
   const writable = command.mode === "build";
-  const { env } = around;
-  const warn: PlanOptions["warn"] = (warning) => renderer.event({ event: "warning", ...warning });
-  const wired = wire({ root: dirname(path.value), env, writable }, { notice: renderer.notice, warn });
-  const planning = { path: path.value, asked: command, env, writable, warn };
-  try {
-    const run = { command, around, renderer, wired, planning };
-    return await (writable ? make(run) : foresee(run));
-  } finally {
-    renderer.close();
-    await wired.close();
-  }
+  const renderer = rendererOf(command, around.screen);
+  return inProject(command, { around, renderer, writable }, writable ? make : foresee);
 }

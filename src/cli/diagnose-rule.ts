@@ -1,7 +1,7 @@
 // Says in words what is wrong with rules, and with names that no rule makes. Knows nothing of streams or colours.
 import type { RuleFailure } from "../core/failure.js";
+import { shellWord } from "../core/word.js";
 import { type Diagnosis, namesText, placeText } from "./diagnosis.js";
-import { wordText } from "./words.js";
 
 export function ruleDiagnosis(failure: RuleFailure): Diagnosis {
   switch (failure.reason) {
@@ -58,7 +58,7 @@ export function ruleDiagnosis(failure: RuleFailure): Diagnosis {
     case "needs-manifest": {
       const { manifest, wildcard, at } = failure;
       const message = `the values of \`{${wildcard}}\` are listed in \`${manifest}\`, which is not built yet`;
-      return { message, at, help: `\`dmake ${wordText(manifest)}\`` };
+      return { message, at, help: `\`dmake ${shellWord(manifest)}\`` };
     }
     case "glob-empty": {
       const { glob, neededBy, at } = failure;

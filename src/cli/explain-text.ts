@@ -1,10 +1,11 @@
 // Says in words why a target stands as it does. Knows nothing of how that was found out, or of streams.
 import { absent, type Because, type RunFacts, unsettled } from "../core/trace.js";
 import type { Reason } from "../core/verdict.js";
+import { shellWord } from "../core/word.js";
 import type { Cause, Compared, Explained, Explanation, OpenInput } from "./explain.js";
 import { diffOf, partRow, type Telling } from "./explain-part.js";
 import { type Row, table } from "./rows.js";
-import { agoText, digestText, durationText, factsText, onOneLine, reasonText, wordText } from "./words.js";
+import { agoText, digestText, durationText, factsText, onOneLine, reasonText } from "./words.js";
 
 /** One target in full: a heading, and below it what was compared. */
 export function explanationText(one: Explanation, telling: Telling): string {
@@ -101,7 +102,6 @@ function causeText(cause: Cause, { nowMs }: Telling): string {
       return `rebuilt ${agoText(Date.parse(cause.at), nowMs)}${because === "" ? "" : `: ${because}`}`;
     }
     case "stale":
-      return cause.step;
     case "may-run":
       return cause.step;
   }
@@ -135,7 +135,7 @@ const openRows = (open: readonly OpenInput[]): Row[] =>
     const reasons = cause.reasons.slice(0, mostNested).map(reasonText);
     const more = cause.reasons.length - reasons.length;
     const below =
-      more > 0 ? [...reasons, `and ${more} more: \`dmake why ${wordText(cause.step)}\``] : reasons;
+      more > 0 ? [...reasons, `and ${more} more: \`dmake why ${shellWord(cause.step)}\``] : reasons;
     return { kind: "input", name: input, said: "may change: it is stale itself", below };
   });
 
@@ -143,7 +143,7 @@ function adoptHelp({ reasons, there, step }: Extract<Explanation, { why: "stale"
   const isUnknown = reasons.some(({ reason }) => reason.why === "no-record");
   const isMissing = reasons.some(({ reason }) => reason.why === "output-missing");
   return isUnknown && !isMissing && there.length > 0
-    ? [`help: if it is right as it is: \`dmake adopt ${wordText(step)}\``]
+    ? [`help: if it is right as it is: \`dmake adopt ${shellWord(step)}\``]
     : [];
 }
 

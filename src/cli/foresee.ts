@@ -4,13 +4,14 @@ import { ok, type Result } from "../core/failure.js";
 import { type Previewed, preview } from "../engine/preview.js";
 import { checkSources } from "../engine/sources.js";
 import { type List, listReader, listWarning } from "./lists.js";
+import type { BuildCommand } from "./options.js";
 import { type Plan, plan } from "./plan.js";
 import type { Ending } from "./project.js";
 import { ended, type Run, refused } from "./run.js";
 import { filesBeside } from "./world.js";
 
 /** Says what would run, and what may; or with `-q`, by its ending, whether anything would. */
-export async function foresee(run: Run): Promise<Ending> {
+export async function foresee(run: Run<BuildCommand>): Promise<Ending> {
   const { command, around, renderer, wired, planning } = run;
   const { forced, mode } = command;
   const { stores } = wired;
@@ -38,7 +39,7 @@ export async function foresee(run: Run): Promise<Ending> {
 }
 
 async function foreseeAll(
-  { command, around, renderer, wired }: Run,
+  { command, around, renderer, wired }: Run<BuildCommand>,
   { graph, datafile }: Plan,
 ): Promise<Result<Summary>> {
   const { stores } = wired;
@@ -64,7 +65,7 @@ function previewEvent({ step, standing }: Previewed): BuildEvent {
 
 /** Tells what is only needed for a list, which the plan does not show again, and what that means for the plan. */
 function toldLists(
-  { renderer }: Run,
+  { renderer }: Run<BuildCommand>,
   { lists, graph }: { readonly lists: readonly List[]; readonly graph: Plan["graph"] | undefined },
 ): Summary {
   const known = new Set(graph?.steps.map(({ id }) => id));

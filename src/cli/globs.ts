@@ -2,12 +2,10 @@
 import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Globs } from "../core/inputs.js";
+import { isTemporary } from "../stores/file-temporary.js";
 
 // Loaded with the first glob: a project without globs does not pay for it. Planning is synchronous, and so is this.
 const load = createRequire(import.meta.url);
-
-/** As `.trips.csv.dmake-0123456789abcdef.tmp`: what a recipe is just writing. */
-const temporary = /(?:^|\/)\.[^/]*\.dmake-[0-9a-f]+\.tmp(?:\/|$)/s;
 
 /**
  * Globs over the files below `root`, for one plan: what was found once is not looked for again. Names with a leading dot
@@ -47,7 +45,7 @@ function filesOf(glob: string, root: string): string[] {
       ({ dirent, path }) => dirent.isFile() || (dirent.isSymbolicLink() && leadsToFile(`${root}/${path}`)),
     )
     .map(({ path }) => path)
-    .filter((path) => !temporary.test(path) && !path.startsWith("../"))
+    .filter((path) => !path.split("/").some(isTemporary) && !path.startsWith("../"))
     .sort();
 }
 

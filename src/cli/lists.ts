@@ -40,7 +40,8 @@ export function listReader(query: Query): { readonly readList: ReadList; readonl
   return { readList, lists };
 }
 
-async function previewAll(
+/** How every step of a plan stands, in order. */
+export async function previewAll(
   { graph, datafile }: Plan,
   { stores, forced, signal }: Query,
 ): Promise<Result<readonly Previewed[]>> {

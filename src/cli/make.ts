@@ -3,6 +3,7 @@ import type { BuildEvent, Summary } from "../core/event.js";
 import { fail, ok, type Result } from "../core/failure.js";
 import { build } from "../engine/build.js";
 import { checkSources } from "../engine/sources.js";
+import type { BuildCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending } from "./project.js";
 import type { Renderer } from "./render.js";
@@ -10,7 +11,7 @@ import { ended, type Run, refused } from "./run.js";
 import { filesBeside } from "./world.js";
 
 /** Builds; first of all, each in a build of its own, the targets that list what there is to build. */
-export async function make(run: Run): Promise<Ending> {
+export async function make(run: Run<BuildCommand>): Promise<Ending> {
   const { around, renderer, planning } = run;
   const lists: Made[] = [];
   let ending: Ending = "failed";
@@ -59,7 +60,7 @@ interface Made {
 }
 
 async function makeAll(
-  { command, around, renderer, wired }: Run,
+  { command, around, renderer, wired }: Run<BuildCommand>,
   { graph, datafile }: Plan,
   earlier: readonly Made[],
 ): Promise<Made | { readonly ending: Ending }> {

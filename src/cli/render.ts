@@ -36,6 +36,12 @@ export function jsonRenderer(screen: Screen): Renderer {
   };
 }
 
+/** Errors and warnings alone: for verbs whose answer is no build. */
+export function messageRenderer(screen: Screen): Renderer {
+  const event = (one: BuildEvent) => one.event === "warning" && screen.err(warningText(one));
+  return { ...quietRenderer(screen), event };
+}
+
 /** Nothing but errors: `-q` answers with its exit code. */
 export function quietRenderer(screen: Screen): Renderer {
   return {

@@ -1,18 +1,40 @@
-// What one command works with, and how it ends when something is wrong. Knows nothing of what the command does.
+// What one command works with in its project, and how it ends when something is wrong. Knows nothing of what the command does.
+import { dirname } from "node:path";
 import type { Failure } from "../core/failure.js";
-import type { BuildCommand } from "./options.js";
+import type { Asked } from "./options.js";
 import type { PlanOptions } from "./plan.js";
-import type { Ending, Surroundings } from "./project.js";
+import { type Ending, enterProject, type Surroundings } from "./project.js";
 import type { Renderer } from "./render.js";
-import type { Wired } from "./world.js";
+import { type Wired, wire } from "./world.js";
 
 /** One command, from the Datafile to the last line. */
-export interface Run {
-  readonly command: BuildCommand;
+export interface Run<C extends Asked = Asked> {
+  readonly command: C;
   readonly around: Surroundings;
   readonly renderer: Renderer;
   readonly wired: Wired;
   readonly planning: Omit<PlanOptions, "readList">;
+}
+
+/** Goes to the project that a command means, works there, and leaves nothing open. */
+export async function inProject<C extends Asked>(
+  command: C,
+  how: { readonly around: Surroundings; readonly renderer: Renderer; readonly writable: boolean },
+  work: (run: Run<C>) => Promise<Ending>,
+): Promise<Ending> {
+  const { around, renderer, writable } = how;
+  const path = enterProject(command, around.changeDirectory);
+  if (!path.ok) return refused(renderer, path.error);
+  const { env } = around;
+  const warn: PlanOptions["warn"] = (warning) => renderer.event({ event: "warning", ...warning });
+  const wired = wire({ root: dirname(path.value), env, writable }, { notice: renderer.notice, warn });
+  const planning = { path: path.value, asked: command, env, writable, warn };
+  try {
+    return await work({ command, around, renderer, wired, planning });
+  } finally {
+    renderer.close();
+    await wired.close();
+  }
 }
 
 export function refused(renderer: Renderer, failure: Failure): Ending {

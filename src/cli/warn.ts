@@ -1,7 +1,7 @@
 // Says every warning in words. Knows nothing of streams or colours.
 import type { Warning } from "../core/event.js";
+import { shellWord } from "../core/word.js";
 import { type Diagnosis, messageText } from "./diagnosis.js";
-import { wordText } from "./words.js";
 
 /** The whole message, some lines, without a line end. */
 export const warningText = (warning: Warning): string => messageText("warning", worded(warning));
@@ -12,7 +12,7 @@ function worded(warning: Warning): Diagnosis {
       const { output, path } = warning;
       return {
         message: `\`${output}\` was changed by somebody else; it was made anew, and what it held is kept at \`${path}\``,
-        help: `if the change was right, make it in the rule's recipe: \`diff ${wordText(path)} ${wordText(output)}\``,
+        help: `if the change was right, make it in the rule's recipe: \`diff ${shellWord(path)} ${shellWord(output)}\``,
       };
     }
     case "input-unsettled": {
@@ -42,7 +42,7 @@ function worded(warning: Warning): Diagnosis {
     case "future-time":
       return {
         message: `\`${warning.name}\` is dated in the future, so it is read on every run`,
-        help: `\`touch ${wordText(warning.name)}\``,
+        help: `\`touch ${shellWord(warning.name)}\``,
       };
     case "list-open":
       return openList(warning);

@@ -1,85 +1,63 @@
 // The verb `why`: says of targets why they are stale, or what makes them fresh. Knows nothing of how either is judged, and changes nothing.
 import { statSync } from "node:fs";
-import { dirname } from "node:path";
-import type { Failure } from "../core/failure.js";
-import type { Step } from "../core/rule.js";
-import { type Previewed, preview } from "../engine/preview.js";
-import { checkSources } from "../engine/sources.js";
-import { diagnose } from "./diagnose.js";
+import type { Graph } from "../core/graph.js";
+import type { Previewed } from "../engine/preview.js";
 import { type Evidence, type Explanation, explain } from "./explain.js";
 import type { Telling } from "./explain-part.js";
 import { explanationLine, explanationText } from "./explain-text.js";
-import { type List, listReader, listWarning } from "./lists.js";
+import { type List, listReader, listWarning, previewAll } from "./lists.js";
 import type { WhyCommand } from "./options.js";
 import { plan } from "./plan.js";
-import { type Ending, enterProject, type Surroundings } from "./project.js";
-import type { Screen } from "./render.js";
-import { warningText } from "./warn.js";
-import { filesBeside, wire } from "./world.js";
+import type { Ending, Surroundings } from "./project.js";
+import { messageRenderer, type Screen } from "./render.js";
+import { ended, inProject, type Run, refused } from "./run.js";
 
-export async function runWhy(command: WhyCommand, around: Surroundings): Promise<Ending> {
-  const { screen, env } = around;
-  const refused = (failure: Failure): Ending => {
-    screen.err(diagnose(failure));
-    return "refused";
-  };
-  const path = enterProject(command, around.changeDirectory);
-  if (!path.ok) return refused(path.error);
-  const warn = (warning: Parameters<typeof warningText>[0]) => screen.err(warningText(warning));
-  const wired = wire({ root: dirname(path.value), env, writable: false }, { notice: () => undefined, warn });
-  const { stores } = wired;
-  try {
-    const { readList, lists } = listReader({ stores, forced: false, signal: around.interruptible });
-    const planned = await plan({
-      path: path.value,
-      asked: command,
-      env,
-      writable: false,
-      warn: () => undefined,
-      readList: async (...list) => {
-        const text = await readList(...list);
-        around.mortal();
-        return text;
-      },
-    });
-    if (!planned.ok) return refused(planned.error);
-    for (const list of lists) {
-      const warning = listWarning(list);
-      if (warning) warn(warning);
-    }
-    const teller = tellerOf(command, screen);
-    // What is not known yet hangs on the last list that was asked for.
-    if (!planned.value) return tellMissing(lists, teller);
-    const { graph, datafile, wanted } = planned.value;
-    const signal = around.interruptible();
-    const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
-    if (!there.ok) return refused(there.error);
-    const previewed = new Map<Step, Previewed>();
-    const tell = (one: Previewed) => previewed.set(one.step, one);
-    const judged = await preview(graph, { forced: false, question: false }, { stores, signal, tell });
-    if (!judged.ok) {
-      screen.err(diagnose(judged.error));
-      return "failed";
-    }
-    // Names that were given one by one are told in full; of the many that a goal stands for, only what is stale.
-    teller(
-      wanted,
-      { graph, previewed, modified },
-      { full: wanted.length <= Math.max(1, command.words.length) },
-    );
-    return "good";
-  } finally {
-    await wired.close();
+export const runWhy = (command: WhyCommand, around: Surroundings): Promise<Ending> => {
+  const renderer = messageRenderer(around.screen);
+  return inProject(command, { around, renderer, writable: false }, explainAll);
+};
+
+async function explainAll({ command, around, renderer, wired, planning }: Run<WhyCommand>): Promise<Ending> {
+  const query = { stores: wired.stores, forced: false, signal: around.interruptible };
+  const { readList, lists } = listReader(query);
+  const planned = await plan({
+    ...planning,
+    warn: () => undefined,
+    readList: async (...list) => {
+      const text = await readList(...list);
+      around.mortal();
+      return text;
+    },
+  });
+  if (!planned.ok) return refused(renderer, planned.error);
+  for (const list of lists) {
+    const warning = listWarning(list);
+    if (warning) renderer.event({ event: "warning", ...warning });
   }
+  const teller = tellerOf(command, around.screen);
+  // What is not known yet hangs on the last list that was asked for.
+  if (!planned.value) return tellMissing(lists, teller);
+  const { graph, wanted } = planned.value;
+  const previewed = await previewAll(planned.value, query);
+  if (!previewed.ok) return ended(renderer, previewed.error);
+  // Names that were given one by one are told in full; of the many that a goal stands for, only what is stale.
+  const full = wanted.length <= Math.max(1, command.words.length);
+  teller(wanted, evidenceOf(graph, previewed.value), { full });
+  return "good";
 }
+
+const evidenceOf = (graph: Graph, previewed: readonly Previewed[]): Evidence => ({
+  graph,
+  previewed: new Map(previewed.map((one) => [one.step, one])),
+  modified,
+});
 
 type Teller = (names: readonly string[], evidence: Evidence, how: { readonly full: boolean }) => void;
 
 function tellMissing(lists: readonly List[], teller: Teller): Ending {
   const list = lists.at(-1);
   if (!list) return "failed";
-  const previewed = new Map(list.previewed.map((one) => [one.step, one]));
-  teller([list.asked.manifest], { graph: list.graph, previewed, modified }, { full: true });
+  teller([list.asked.manifest], evidenceOf(list.graph, list.previewed), { full: true });
   return "good";
 }
 

@@ -57,10 +57,6 @@ export function agoText(thenMs: number, nowMs: number): string {
     : `${Math.floor(seconds / 86_400)} days ago`;
 }
 
-/** A name as one word of a shell. */
-export const wordText = (name: string): string =>
-  /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
-
 export function reasonText(reason: Reason): string {
   switch (reason.why) {
     case "forced":

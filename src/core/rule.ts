@@ -93,7 +93,7 @@ export interface ScriptContext {
 
 export interface ScriptRecipe {
   readonly kind: "script";
-  /** Everything that, when it changes, makes the output stale: `function`, `reaches lib/clean.ts tidy`, `env.MODE`, or `version`. */
+  /** Everything that, when it changes, makes the output stale, besides the wildcards' values: `function`, `reaches lib/clean.ts tidy`, `env.MODE`, or `version`. */
   readonly parts: Parts;
   readonly run: (context: ScriptContext) => Promise<void>;
 }
@@ -147,7 +147,7 @@ export interface Step {
   readonly inputs: readonly string[];
   readonly uses: readonly string[];
   readonly after: readonly string[];
-  /** Those of `inputs` that need not be there. */
+  /** Those of `inputs` and `uses` that need not be there. */
   readonly optional: ReadonlySet<string>;
   readonly outputs: readonly string[];
   /** Those of `outputs` that are directories. */

@@ -32,7 +32,7 @@ export interface Bundle {
   readonly sources: readonly string[];
   /** What the function reaches that is given to `script` at a place, as a stack names it; nothing where that cannot be told. */
   readonly reach: (at: Place) => Reach | undefined;
-  /** Named parts for the versions of all packages that the code imports: a function of which nothing is told may use any. */
+  /** All packages that the code imports: a function of which nothing is told may use any. */
   readonly packages: Kept["packages"];
   /** Values that come from the world while the Datafile is evaluated, with the same reason. */
   readonly world: Kept["world"];
@@ -49,7 +49,7 @@ interface Cached extends Kept {
   readonly resolution: Resolution;
 }
 
-const version = 6;
+const version = 7;
 
 /**
  * Answers the compiled Datafile, from the cache if none of its sources has changed, nor what its imports mean. `cache` is a folder inside the

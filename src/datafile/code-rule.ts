@@ -94,13 +94,13 @@ export function scriptRule<W extends string>(
 
 /** What the function depends on besides what it says. Parameters are read later: some may be declared only after it. */
 function codeParts({ values = {}, env = [] }: Said, at: Place): () => Parts {
-  const { reach, code, packages = {}, parameters, world = [], warnings = [] } = session();
+  const { reach, code, packages = () => ({}), parameters, world = [], warnings = [] } = session();
   const reached = reach?.(at);
   for (const one of reached?.unseen ?? world.map((found) => ({ ...found, at }))) {
     const isSaid = Object.hasOwn(values, one.name) || one.env?.every((name) => env.includes(name));
     if (!isSaid) warnUnseen(warnings, one);
   }
-  if (!reached) return () => ({ source: code, ...packages, ...parameterParts(parameters, "all") });
+  if (!reached) return () => ({ source: code, ...packages(), ...parameterParts(parameters, "all") });
   return () => ({ ...reached.parts, ...parameterParts(parameters, reached.parameters) });
 }
 

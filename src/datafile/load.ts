@@ -9,9 +9,11 @@ import type { Rule } from "../core/rule.js";
 import { type Forbidden, type RuleSet, ruleSet } from "../core/rule-set.js";
 import { similar } from "../core/similar.js";
 import { parseTarget } from "../core/target.js";
+import type { Parts } from "../core/trace.js";
 import { bundle, toolEntry } from "./bundle.js";
 import { namesOf, specOf, wildcardsOf } from "./input.js";
 import { pendingName } from "./manifest.js";
+import { installed } from "./reach-package.js";
 import { collect, type Parameter, ruleOf, type Session, userPlace } from "./session.js";
 
 export interface Datafile {
@@ -48,9 +50,10 @@ export async function loadDatafile(options: LoadOptions): Promise<Result<Datafil
   const { path, directory, parameters: given, writable, env, manifests = new Map() } = options;
   const bundled = await bundle(path, { cache: join(directory, "cache"), writable });
   if (!bundled.ok) return bundled;
-  const { code, packages, path: compiled, sources, reach, world, dispose } = bundled.value;
+  const { code, path: compiled, sources, reach, world, dispose } = bundled.value;
   const root = dirname(path);
   const found = { rules: [], parameters: [], warnings: [] };
+  const packages = versionsOf(bundled.value.packages, root);
   const session: Session = { given, root, code, packages, env, manifests, reach, world, ...found };
   try {
     const evaluated = await collect(session, () => evaluate(compiled));
@@ -62,6 +65,15 @@ export async function loadDatafile(options: LoadOptions): Promise<Result<Datafil
   } finally {
     dispose();
   }
+}
+
+/** Looked up with the first function that needs them, and once. */
+function versionsOf(names: readonly string[], root: string): () => Parts {
+  let versions: Parts | undefined;
+  return () => {
+    versions ??= Object.fromEntries(names.map((name) => [`package ${name}`, installed(name, root).version]));
+    return versions;
+  };
 }
 
 let evaluations = 0;

@@ -29,7 +29,7 @@ export const iterating = new Set(
 );
 
 /** Functions of the language that only look at what they are given. Whatever else is called for its effect may change it. */
-const looking = new Set(
+export const looking = new Set(
   "console JSON Math Number String Boolean BigInt Symbol Date RegExp Set Map Array Promise Error structuredClone parseInt parseFloat isNaN isFinite encodeURIComponent encodeURI".split(
     " ",
   ),

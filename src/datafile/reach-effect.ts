@@ -1,6 +1,6 @@
 // Says on what a statement at the top of a module may act while the Datafile is evaluated, in doubt on more. Knows nothing of which function asks.
 import type { NodePath } from "@babel/traverse";
-import { changing, iterating } from "./reach-change.js";
+import { changing, iterating, looking } from "./reach-change.js";
 import type { Links, Target } from "./reach-link.js";
 import type { SourceModule, Unit } from "./reach-module.js";
 import { declaresRule, type Mentions, mentionsOf } from "./reach-names.js";
@@ -30,12 +30,13 @@ export interface Effect {
   callsWorld: boolean;
 }
 
-/** Globals whose functions only look at what they are given. */
-const looking = new Set(
-  "console JSON Math Number String Boolean BigInt Symbol Date RegExp Set Map WeakMap WeakSet Array Promise Error TypeError RangeError URL URLSearchParams Intl Buffer TextEncoder TextDecoder performance crypto structuredClone parseInt parseFloat isNaN isFinite encodeURIComponent encodeURI decodeURIComponent decodeURI fetch module exports".split(
+/** Globals whose functions change nothing that others see, though some write into what they are given. */
+const harmless = new Set([
+  ...looking,
+  ..."WeakMap WeakSet TypeError RangeError URL URLSearchParams Intl Buffer TextEncoder TextDecoder performance crypto decodeURIComponent decodeURI fetch module exports".split(
     " ",
   ),
-);
+]);
 
 const lookingOfObject =
   /^(values|entries|keys|fromEntries|groupBy|is|hasOwn|has|get|ownKeys|getOwn\w+|getPrototypeOf|create)$/;
@@ -193,7 +194,7 @@ class Reader {
         this.#effect.writesGlobal = true;
       if (first) this.#touch(first, unit.module);
     } else if (members.includes("prototype")) this.#touch(call, unit.module);
-    else if (!looking.has(name) && !(name === "process" && lookingFunctions.test(method)))
+    else if (!harmless.has(name) && !(name === "process" && lookingFunctions.test(method)))
       this.#effect.callsWorld = true;
   }
 

@@ -1,6 +1,5 @@
 // The form in which reaches are kept with the compiled Datafile: checked when it is read back, unfolded when it is asked. Knows nothing of files.
 import type { Place } from "../core/failure.js";
-import type { Parts } from "../core/trace.js";
 import type { Reach, Unseen } from "./reach.js";
 import type { Looked } from "./reach-package.js";
 
@@ -11,8 +10,8 @@ export interface Kept {
   readonly reaches: Readonly<Record<string, Omit<Reach, "parts"> & { readonly parts: readonly number[] }>>;
   /** What was looked at for the versions of packages. */
   readonly looked: readonly Looked[];
-  /** `package csv-parse` → its version, of all that the project's code imports: a function that is not among the above may use any. */
-  readonly packages: Parts;
+  /** The packages that the project's code imports: a function that is not among the above may use any. */
+  readonly packages: readonly string[];
   /** All values that come from the world while the Datafile is evaluated, with the same reason. */
   readonly world: readonly Omit<Unseen, "at">[];
 }
@@ -48,7 +47,7 @@ export function reachAt({ parts, reaches }: Kept, at: Place): Reach | undefined 
 export function isKept(value: { readonly [K in keyof Kept]?: unknown }): value is Kept {
   const { parts, reaches, looked, packages, world } = value;
   if (!Array.isArray(parts) || !parts.every((one) => areTexts(one) && one.length === 2)) return false;
-  if (!isObject(packages) || !Object.values(packages).every(isText)) return false;
+  if (!areTexts(packages)) return false;
   if (!isObject(reaches) || !Array.isArray(looked) || !Array.isArray(world) || !world.every(isUnseen))
     return false;
   return Object.values(reaches).every((one) => isReach(one, parts.length)) && looked.every(isLooked);

@@ -30,7 +30,6 @@ export class Surroundings {
   readonly #mentions = new Map<Unit, Mentions>();
   readonly #setters = new Map<SourceModule, Map<string, ReadonlySet<Unit>>>();
   readonly #changers = new Map<Unit, Map<string, ReadonlySet<Unit>>>();
-
   #acting: readonly (readonly [Unit, Effect])[] | undefined;
 
   constructor(links: Links) {
@@ -54,15 +53,17 @@ export class Surroundings {
 
   /** What acts on something while the Datafile is evaluated, wherever in the project. */
   get acting(): readonly (readonly [Unit, Effect])[] {
-    const effects = new Effects(this.links, (unit) => this.mentions(unit));
-    this.#acting ??= this.links
-      .modules()
-      .flatMap(({ units }) => units)
-      .flatMap((unit) => {
-        const effect = effects.of(unit);
-        return effect ? [[unit, effect] as const] : [];
-      });
+    this.#acting ??= this.#allActing();
     return this.#acting;
+  }
+
+  #allActing(): readonly (readonly [Unit, Effect])[] {
+    const effects = new Effects(this.links, (unit) => this.mentions(unit));
+    const units = this.links.modules().flatMap((module) => module.units);
+    return units.flatMap((unit) => {
+      const effect = effects.of(unit);
+      return effect ? [[unit, effect] as const] : [];
+    });
   }
 
   /** The units that set up what a module calls something of a package. */

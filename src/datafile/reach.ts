@@ -3,7 +3,6 @@ import type { transform as Transform } from "esbuild";
 import type { Place } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
 import { redactText } from "../core/redact.js";
-import type { Parts } from "../core/trace.js";
 import { type ScriptCall, scriptCalls } from "./reach-call.js";
 import { type Kept, kept } from "./reach-kept.js";
 import { Links } from "./reach-link.js";
@@ -52,7 +51,7 @@ export interface ReachOptions {
 export async function reachesOf(options: ReachOptions): Promise<Kept> {
   const { files, root, transform } = options;
   const naming = files.filter(({ text }) => text !== undefined && /\bscript\b/.test(text));
-  if (naming.length === 0) return kept([], { looked: [], packages: {}, world: [] });
+  if (naming.length === 0) return kept([], { looked: [], packages: [], world: [] });
   const babel = await loadBabel();
   const links = new Links(files, (file) => readModule(file, babel));
   const around = new Surroundings(links);
@@ -67,7 +66,7 @@ export async function reachesOf(options: ReachOptions): Promise<Kept> {
     });
   const reaches = (await Promise.all(found)).flatMap((one) => (one ? [one] : []));
   const modules = files.flatMap((file) => links.moduleOf(file) ?? []);
-  const packages = writer.packages(links.packages());
+  const packages = [...links.packages()].sort();
   return kept(reaches, { looked: writer.looked, packages, world: worldIn(modules, around) });
 }
 
@@ -102,10 +101,6 @@ class Writer {
     return [...this.#packages.values()].flatMap(({ looked }) => looked);
   }
 
-  packages(names: Iterable<string>): Parts {
-    return Object.fromEntries([...names].sort().map((name) => [`package ${name}`, this.#version(name)]));
-  }
-
   async reach({ module, run }: ScriptCall, reached: Reached): Promise<Reach> {
     const { line, start } = lineAt(module.text, run.node.start ?? 0);
     const at = { file: module.file.path, line, column: (run.node.start ?? 0) - start + 1 };
@@ -115,7 +110,7 @@ class Writer {
     };
     for (const [name, meant] of meantBy(reached)) parts[`imports ${name}`] = meant;
     for (const { name, digest } of reached.files) parts[`file ${name}`] = digest;
-    Object.assign(parts, this.packages(reached.packages));
+    for (const name of reached.packages) parts[`package ${name}`] = this.#version(name);
     return {
       parts: Object.fromEntries(Object.entries(parts).sort(([one], [other]) => (one < other ? -1 : 1))),
       parameters: reached.parameters === "all" ? "all" : [...reached.parameters].sort(),

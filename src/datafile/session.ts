@@ -30,8 +30,8 @@ export interface Session {
   readonly manifests?: ReadonlyMap<string, string>;
   /** What the function given to the call at a place depends on; nothing where that is not known. */
   readonly reach?: (at: Place) => Reach | undefined;
-  /** Named parts for the versions of all packages that the code imports: a function of which that is not known may use any of them. */
-  readonly packages?: Parts;
+  /** Named parts for the versions of all packages that the code imports: a function of which that is not known may use any. */
+  readonly packages?: () => Parts;
   /** Values that come from the world meanwhile: a function of which that is not known may use any of them. */
   readonly world?: readonly Omit<Unseen, "at">[];
 }

@@ -1,14 +1,12 @@
 // The `$` of shell recipes: a template whose every value becomes one word. Knows nothing of running commands.
 import type { Command } from "../core/rule.js";
+import { shellWord } from "../core/word.js";
 
 /** A value in a command. A list becomes its elements, each one word. */
 export type Word = string | number | readonly (string | number)[] | Command;
 
 /** Puts values into a command's text, each quoted as one word; the text itself is the shell's. */
 export type Dollar = (texts: TemplateStringsArray, ...values: readonly Word[]) => Command;
-
-/** Needs no quotes anywhere. With `=` it would be an assignment where a command is expected. */
-const plain = /^[A-Za-z0-9_@%+:,./-]+$/;
 
 /** Commands that `$` made. Any other object with a `text`, from a parsed file perhaps, is data and never code. */
 const commands = new WeakSet<object>();
@@ -19,7 +17,7 @@ export const isCommand = (value: unknown): value is Command =>
 /** One word for a POSIX shell, whatever it contains. NUL cannot be passed to any program and is refused. */
 function quoteWord(text: string): string {
   if (text.includes("\0")) throw new Error("a value with a NUL character cannot be passed to a command");
-  return plain.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  return shellWord(text);
 }
 
 /** A path that a program cannot take for an option. */

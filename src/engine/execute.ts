@@ -35,7 +35,10 @@ export interface Executed {
 }
 
 /** What is known of an attempt before it begins. */
-export function attemptOf({ step, parts, inputs, verdict }: Judged, forced: boolean): Attempt {
+export function attemptOf(
+  { step, parts, inputs, verdict }: Pick<Judged, "step" | "parts" | "inputs" | "verdict">,
+  forced: boolean,
+): Attempt {
   return {
     id: randomBytes(8).toString("hex"),
     step,

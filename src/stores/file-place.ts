@@ -4,7 +4,7 @@ import type { Step } from "../core/rule.js";
 import type { Digest, MadeDigest, Trace } from "../core/trace.js";
 import type { Attempt, Outcome, Published } from "../engine/ports.js";
 import type { Contents } from "./file-contents.js";
-import { type Before, checkWritten, type FileStage, looksOf, rename, settle } from "./file-publish.js";
+import { type Before, checkWritten, type FileStage, rename, settle } from "./file-publish.js";
 import { type Bench, type Judged, judgeOutputs, keptBy } from "./file-replace.js";
 import { save } from "./file-saved.js";
 
@@ -57,7 +57,7 @@ export function leaveInPlace(
   previous: Trace | undefined,
   { before, contents }: { readonly before: readonly Before[]; readonly contents: Contents },
 ): Result<InPlace> {
-  const now = looksOf(step, contents);
+  const now = contents.stampsOf(step.outputs);
   if (!now.ok) return now;
   const edited = step.outputs.find((_, i) => before[i] !== now.value[i]);
   if (edited !== undefined) return fail({ reason: "wrote-final-path", output: edited });
@@ -66,7 +66,7 @@ export function leaveInPlace(
 }
 
 function checkNow(step: Step, stage: FileStage, before: readonly Before[], contents: Contents): Result<void> {
-  const now = looksOf(step, contents);
+  const now = contents.stampsOf(step.outputs);
   return now.ok ? checkWritten(step, stage, { before, now: now.value }) : now;
 }
 

@@ -5,14 +5,13 @@ import { dirname } from "node:path";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
 import type { Stage } from "../engine/ports.js";
-import type { Contents } from "./file-contents.js";
 import { sync, syncTree } from "./file-sync.js";
 import { temporaryPath } from "./file-temporary.js";
 import { guarded, guardedSync } from "./io-failure.js";
 
 export type FileStage = Extract<Stage, { kind: "files" }>;
 
-/** What a final path looked like before the recipe started; nothing where nothing was there. */
+/** The stamp of a final path before the recipe started; nothing where nothing was there. */
 export type Before = string | undefined;
 
 /** Makes room for an attempt: folders, and the directories that are outputs. */
@@ -28,22 +27,6 @@ export function makeRoom(step: Step, attempt: string): FileStage {
 
 export function clear({ paths, depfile }: FileStage): void {
   for (const path of [...paths, depfile]) rmSync(path, { recursive: true, force: true });
-}
-
-/** What the final paths look like now. */
-export function looksOf({ outputs, directories }: Step, contents: Contents): Result<readonly Before[]> {
-  const trees = contents.stampsOf(outputs.filter((output) => directories.has(output)));
-  if (!trees.ok) return trees;
-  const stamps = trees.value.values();
-  return guardedSync("look at", outputs[0] ?? "", () =>
-    outputs.map((output) => (directories.has(output) ? stamps.next().value : lookOf(output))),
-  );
-}
-
-/** Not the time of its last change of status: a backup, a chmod or a new hard link writes nothing. */
-function lookOf(path: string): Before {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats && `${stats.size} ${stats.mtimeNs} ${stats.ino}`;
 }
 
 /** Whether a recipe made what its step declares, and where it was told to. */

@@ -9,7 +9,7 @@ import { Contents } from "./file-contents.js";
 import { lockStep } from "./file-lock.js";
 import { findOrphans, type Orphan, removeOrphan } from "./file-orphans.js";
 import { leaveInPlace, putInPlace } from "./file-place.js";
-import { type Before, clear, looksOf, makeRoom, removeAll } from "./file-publish.js";
+import { type Before, clear, makeRoom, removeAll } from "./file-publish.js";
 import { adopted, traceOf } from "./file-record.js";
 import { Records, type RecordsOptions } from "./file-records.js";
 import { type Bench, checkFree, factsOf } from "./file-replace.js";
@@ -177,7 +177,7 @@ class Files implements FileStore {
     if (!free.ok) return free;
     const swept = guardedSync("sweep the folder of", step.id, () => this.#sweeper.sweep(step.outputs));
     if (!swept.ok) return swept;
-    const before = looksOf(step, this.#contents);
+    const before = this.#contents.stampsOf(step.outputs);
     if (!before.ok) return before;
     const stage = guardedSync("make the folder of", step.id, () => makeRoom(step, attempt.id));
     if (stage.ok) this.#going.set(attempt.id, { before: before.value, release });

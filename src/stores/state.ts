@@ -94,10 +94,6 @@ export class State {
     return true;
   }
 
-  setStamp(name: string, stamp: Stamp): void {
-    this.#record(() => [stampLine(name, stamp)]);
-  }
-
   /** Many in one append: 10 000 of their own take half a second. */
   setStamps(stamps: readonly (readonly [name: string, stamp: Stamp])[]): void {
     if (stamps.length > 0) this.#record(() => stamps.map(([name, stamp]) => stampLine(name, stamp)));

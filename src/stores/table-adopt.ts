@@ -2,6 +2,7 @@
 import { fail, ok, type Result } from "../core/failure.js";
 import { fingerprintOf } from "../core/fingerprint.js";
 import type { Trace } from "../core/trace.js";
+import { shellWord } from "../core/word.js";
 import type { Attempt } from "../engine/ports.js";
 import { recordLoad } from "./ledger.js";
 import { type Found, readFound } from "./table-catalog.js";
@@ -44,7 +45,3 @@ function refuse({ target }: Address, found: Found | undefined): Result<never> {
     help: `dmake ${shellWord(target)}`,
   });
 }
-
-/** So that it can be pasted. */
-const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { diffLines } from "../../src/cli/diff-lines.js";
 import type { Cause, Explained, Explanation } from "../../src/cli/explain.js";
 import { explanationText } from "../../src/cli/explain-text.js";
-import { agoText, digestText, reasonsText, wordText } from "../../src/cli/words.js";
+import { agoText, digestText, reasonsText } from "../../src/cli/words.js";
 import type { Reason } from "../../src/core/verdict.js";
+import { shellWord } from "../../src/core/word.js";
 
 const nowMs = Date.parse("2026-11-21T12:00:00Z");
 const [old, now] = ["sha256:3f9a", "sha256:77c1"].map((start) => start.padEnd(71, "0")) as [string, string];
@@ -221,6 +222,6 @@ test("times, digests and names in short", () => {
     "in the future",
   ]);
   assert.deepEqual([old, "absent", "unsettled"].map(digestText), ["3f9a0000…", "not there", "unknown"]);
-  assert.equal(wordText("data/a-1.csv"), "data/a-1.csv");
-  assert.equal(wordText("it's here"), "'it'\\''s here'");
+  assert.equal(shellWord("data/a-1.csv"), "data/a-1.csv");
+  assert.equal(shellWord("it's here"), "'it'\\''s here'");
 });

@@ -5,7 +5,7 @@ import type { BuildEvent, Summary, Warning } from "../../src/core/event.js";
 import { type Failure, fail, type Result } from "../../src/core/failure.js";
 import { type Graph, graphOf } from "../../src/core/graph.js";
 import type { Globs } from "../../src/core/inputs.js";
-import type { Recipe, Rule, Step } from "../../src/core/rule.js";
+import type { Recipe, Rule } from "../../src/core/rule.js";
 import { type RuleSet, ruleSet } from "../../src/core/rule-set.js";
 import { isTableName } from "../../src/core/target.js";
 import type { Reason } from "../../src/core/verdict.js";
@@ -139,10 +139,12 @@ export class World {
   }
 
   /** What `dmake adopt` does. */
-  async adopt(...wanted: string[]): Promise<Result<readonly Step[]>> {
-    const graph = await this.plan(wanted);
+  async adopt(target: string): Promise<Result<void>> {
+    const graph = await this.plan([target]);
     assert(graph.ok, JSON.stringify(graph));
-    return adopt(graph.value, wanted, { stores: this.#stores, signal: new AbortController().signal });
+    const step = graph.value.makers.get(target);
+    assert(step, `no rule makes ${target}`);
+    return adopt(step, this.#stores);
   }
 
   get #stores() {
