@@ -160,10 +160,11 @@ test("all reasons are collected, in the order in which a person would check them
     step: { ...step, recipe: { ...download, maxAgeMs: 1 } },
     nowMs: checkedMs + 1,
   });
-  const [forced, missing, edited, recipe, changed, discovered, expired] = all.map(({ why }) => why);
-  assert.deepEqual([forced, missing, edited], ["forced", "output-missing", "output-edited"]);
-  assert.deepEqual([recipe, changed, discovered], ["recipe-changed", "input-changed", "input-changed"]);
-  assert.deepEqual([expired, all.length], ["expired", 7]);
+  const inputs = ["input-changed", "input-changed"];
+  assert.deepEqual(
+    all.map(({ why }) => why),
+    ["forced", "output-missing", "output-edited", "recipe-changed", ...inputs, "expired"],
+  );
 });
 
 test("a declared age runs out at its end, and also when the clock stands before the record", () => {

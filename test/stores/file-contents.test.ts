@@ -6,39 +6,30 @@ import fs, {
   existsSync,
   linkSync,
   mkdirSync,
-  readdirSync,
-  readlinkSync,
   renameSync,
-  rmSync,
   symlinkSync,
-  truncateSync,
-  unlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { createServer } from "node:net";
-import { test } from "node:test";
-import { setImmediate } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import { digestOf } from "../../src/core/fingerprint.js";
 import { DiskClock, lookOf, statOf } from "../../src/stores/file-look.js";
-import { inFolder, longAgo } from "../rig/project.js";
+import { longAgo } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
-import { digestIn, look, open, settled, stampsIn, vouch } from "./file-rig.js";
+import { digestIn, look, open, settled, sparseFile, stampsIn, vouch } from "./file-rig.js";
+import { story } from "./files-rig.js";
 
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
 const state = ".dmake/state.ndjson";
-const megabytes = 1 << 20;
+const megabyte = 1 << 20;
 
 story("a file is what its bytes hash to, and what is not there is absent", async (project) => {
   project.write("raw.csv", "a,b");
   project.write("empty.csv", "");
-  project.write("large.csv", Buffer.alloc(3 * megabytes + 1, "x"));
+  project.write("large.csv", Buffer.alloc(3 * megabyte + 1, "x"));
   const names = ["large.csv", "none.csv", "raw.csv", "raw.csv/below", "empty.csv"];
   const seen = must(await open().contents.observe(names));
   assert.deepEqual(
     seen.map((one) => (one.kind === "present" ? one.digest : one.kind)),
-    [digestOf("x".repeat(3 * megabytes + 1)), "absent", digestOf("a,b"), "absent", digestOf("")],
+    [digestOf("x".repeat(3 * megabyte + 1)), "absent", digestOf("a,b"), "absent", digestOf("")],
   );
 });
 
@@ -47,7 +38,7 @@ story("a file that nobody touched is not read again, in the next process either"
   const { contents, state: kept } = open();
   const stamp = kept.stamps.get(settled.file);
   assert.equal(stamp?.digest, digest);
-  kept.setStamp(settled.file, { ...stamp, digest: "sha256:remembered" });
+  kept.setStamps([[settled.file, { ...stamp, digest: "sha256:remembered" }]]);
   assert.equal(await look(settled.file, open()), "sha256:remembered");
   assert.equal(digestIn(await contents.observe([settled.file])), "sha256:remembered");
   assert.equal(stampsIn(project.read(state)), 2);
@@ -58,7 +49,7 @@ for (const field of ["size", "mtimeNs", "ctimeNs", "inode", "device"] as const)
     const digest = await look(settled.file);
     const { state: kept } = open();
     const stamp = kept.stamps.get(settled.file)!;
-    kept.setStamp(settled.file, { ...stamp, digest: "sha256:remembered", [field]: "1" });
+    kept.setStamps([[settled.file, { ...stamp, digest: "sha256:remembered", [field]: "1" }]]);
     assert.equal(await look(settled.file, open()), digest);
     assert.deepEqual(open().state.stamps.get(settled.file), stamp);
     await look(settled.file, open());
@@ -208,7 +199,7 @@ story("a folder of dmake's own that cannot be written is a failure, and not a cr
 });
 
 story("many small files do not hold up the rest of the process", async () => {
-  const names = Array.from({ length: 100 }, (_, i) => sparseFile(`f${i}`, megabytes));
+  const names = Array.from({ length: 100 }, (_, i) => sparseFile(`f${i}`, megabyte));
   let turns = 0;
   const ticking = setInterval(() => {
     turns += 1;
@@ -216,97 +207,6 @@ story("many small files do not hold up the rest of the process", async () => {
   must(await open().contents.observe(names));
   clearInterval(ticking);
   assert(turns > 0);
-});
-
-/** Of zeros that take no room on the disk. */
-function sparseFile(name: string, bytes: number): string {
-  writeFileSync(name, "");
-  truncateSync(name, bytes);
-  return name;
-}
-
-/** Its reading takes long enough to do something meanwhile. */
-const largeFile = (name: string): string => sparseFile(name, 16 * megabytes);
-
-/** Waits until this process has the file open. */
-async function untilOpened(path: string): Promise<void> {
-  const opened = () =>
-    readdirSync("/proc/self/fd").some((descriptor) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${descriptor}`) === path;
-      } catch {
-        return false;
-      }
-    });
-  while (!opened()) await setImmediate();
-}
-
-story("a file that goes while it is read is absent", async (project) => {
-  const { contents } = open();
-  const seen = contents.observe([largeFile("log.csv")]);
-  await untilOpened(project.path("log.csv"));
-  unlinkSync("log.csv");
-  assert.equal(digestIn(await seen), "absent");
-});
-
-for (const [how, replace] of Object.entries({
-  "is replaced": () => renameSync("new.csv", "log.csv"),
-  "is written over": () => writeFileSync("log.csv", "new"),
-  "makes way for another file of its name": () => {
-    rmSync("log.csv");
-    linkSync("new.csv", "log.csv");
-  },
-}))
-  story(`a file that ${how} while it is read is read once more`, async (project) => {
-    project.write("new.csv", "new");
-    const seen = open().contents.observe([largeFile("log.csv")]);
-    await untilOpened(project.path("log.csv"));
-    replace();
-    assert.equal(digestIn(await seen), digestOf("new"));
-  });
-
-story("a file that moves all the while it is read is a failure", async () => {
-  const { contents, state: kept } = open();
-  let ended = false;
-  const seen = contents.observe([largeFile("log.csv")]).finally(() => {
-    ended = true;
-  });
-  while (!ended) {
-    appendFileSync("log.csv", "x");
-    await setImmediate();
-  }
-  assert.deepEqual(failureOf(await seen, "changed-while-read"), {
-    reason: "changed-while-read",
-    path: "log.csv",
-  });
-  assert.equal(kept.stamps.size, 0);
-});
-
-story("so is a small one, which is read at once", async (project) => {
-  project.write("log.csv", Buffer.alloc(600_000));
-  const writer = new Worker(
-    `const { truncateSync } = require("node:fs");
-     const { parentPort, workerData } = require("node:worker_threads");
-     parentPort.postMessage("writing");
-     for (let i = 0; ; i += 1) truncateSync(workerData, i % 2 ? 600_000 : 700_000);`,
-    { eval: true, workerData: project.path("log.csv") },
-  );
-  await new Promise((done) => writer.once("message", done));
-  const { contents } = open();
-  let result = await contents.observe(["log.csv"]);
-  while (result.ok) result = await contents.observe(["log.csv"]);
-  assert.equal(result.error.reason, "changed-while-read");
-  await writer.terminate();
-});
-
-story("who closes while a large file is read is not kept waiting", async (project) => {
-  const { contents } = open();
-  const [first, second] = ["log.csv", "second.csv"].map((name) => contents.observe([largeFile(name)]));
-  await untilOpened(project.path("log.csv"));
-  await contents.close();
-  failureOf(await first!, "interrupted");
-  failureOf(await second!, "interrupted");
-  failureOf(await contents.observe(["second.csv"]), "interrupted");
 });
 
 story("a file is believed by its own stamp only", async (project) => {

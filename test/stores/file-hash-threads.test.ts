@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { symlinkSync, truncateSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { HashThreads } from "../../src/stores/file-hash-threads.js";
-import { type Folder, inFolder } from "../rig/project.js";
+import type { Folder } from "../rig/project.js";
+import { story } from "./files-rig.js";
 
 type Threads = new () => HashThreads;
 
@@ -16,7 +16,6 @@ type Threads = new () => HashThreads;
 const large = 300 << 20;
 const cores = availableParallelism();
 const allThreads = cores > 1 ? Math.min(cores, 4) : 0;
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
 
 /** Compiles the module into the folder. `url` is what it believes to be its own place. */
 async function compiled(project: Folder, url?: string): Promise<string> {

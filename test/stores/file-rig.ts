@@ -1,5 +1,6 @@
 // A Contents over the current folder as a new process would have it, with its state and warnings at hand. Knows nothing of what tests expect.
 import assert from "node:assert/strict";
+import { truncateSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Warning } from "../../src/core/event.js";
 import { ok, type Result } from "../../src/core/failure.js";
@@ -51,9 +52,16 @@ export function vouch(state: State, name: string, digest: (name: string) => stri
   assert(stats && tree.ok);
   for (const entry of tree.value.entries)
     if (entry.stats && (entry.kind === "file" || entry.kind === "executable"))
-      state.setStamp(entry.name, { ...lookOf(entry.stats), digest: digest(entry.name) });
+      state.setStamps([[entry.name, { ...lookOf(entry.stats), digest: digest(entry.name) }]]);
 }
 
 /** How many stamps the state has on disk. */
 export const stampsIn = (text: string): number =>
   text.split("\n").filter((line) => line.includes('"stamp"')).length;
+
+/** Of zeros that take no room on the disk. */
+export function sparseFile(name: string, bytes: number): string {
+  writeFileSync(name, "");
+  truncateSync(name, bytes);
+  return name;
+}

@@ -9,19 +9,17 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  truncateSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { digestOf } from "../../src/core/fingerprint.js";
-import { type Folder, inFolder, longAgo } from "../rig/project.js";
+import { type Folder, longAgo } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
-import { digestIn, look, open, settled, vouch } from "./file-rig.js";
+import { digestIn, look, open, settled, sparseFile, vouch } from "./file-rig.js";
+import { story } from "./files-rig.js";
 
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
 const temporary = ".a.csv.dmake-0123456789abcdef.tmp";
 
 function parts(project: Folder, root = "parts"): void {
@@ -163,7 +161,7 @@ story("a file in it has one stamp, by whichever name it is asked for", async () 
   const { state, contents } = open();
   const file = `${settled.directory}/lfs-pointer.csv`;
   assert.deepEqual([...state.stamps.keys()].sort(), [`${settled.directory}/access-denied.parquet`, file]);
-  state.setStamp(file, { ...state.stamps.get(file)!, digest: "sha256:remembered" });
+  state.setStamps([[file, { ...state.stamps.get(file)!, digest: "sha256:remembered" }]]);
   assert.equal(digestIn(await contents.observe([file])), "sha256:remembered");
 });
 
@@ -223,8 +221,7 @@ story("an empty directory is there, and is not an empty file", async (project) =
 
 /** Starts looking, and is on its way when it answers. */
 async function looking() {
-  writeFileSync("parts/large.csv", "");
-  truncateSync("parts/large.csv", 16 << 20);
+  sparseFile("parts/large.csv", 16 << 20);
   const seen = open().contents.observe(["parts"]);
   await setImmediate();
   return { seen };

@@ -1,13 +1,9 @@
 // Adopting: what is there is recorded as if it had been made now. Told on a real folder.
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
 import { digestOf } from "../../src/core/fingerprint.js";
-import { inFolder } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
-import { attemptAt, ended, open, published, staged, stepFor } from "./files-rig.js";
-
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
+import { attemptAt, ended, open, published, staged, stepFor, story } from "./files-rig.js";
 
 story("a file that a person made is adopted: recorded, and no longer a stranger", async (project) => {
   project.write("out.csv", "by hand");

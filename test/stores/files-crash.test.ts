@@ -26,14 +26,16 @@ class Dead extends Error {}
 /** Does the work, and dies right before its n-th change of the disk. Answers whether it lived to the end. */
 async function dyingAt(n: number, work: () => Promise<unknown>): Promise<boolean> {
   let count = 0;
-  for (const name of changes) {
-    const real = fs[name] as (...args: unknown[]) => unknown;
-    mock.method(fs, name, (...args: unknown[]) => {
+  const dyingIn = <T extends object>(module: T, name: keyof T & string) => {
+    const real = module[name] as (...args: unknown[]) => unknown;
+    mock.method(module as Record<string, () => unknown>, name, (...args: unknown[]) => {
       if (name !== "openSync" || args[1] === "a" || args[1] === "w") count += 1;
       if (count >= n) throw new Dead();
       return real(...args);
     });
-  }
+  };
+  for (const name of changes) dyingIn(fs, name);
+  dyingIn(fs.promises, "rm");
   syncBuiltinESMExports();
   try {
     await work();

@@ -1,12 +1,10 @@
 // Outputs that are directories: made aside, whole, one content. Told on a real folder.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
-import { type Folder, inFolder } from "../rig/project.js";
+import type { Folder } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
-import { attemptAt, digestOfFile, ended, open, published, staged, stepFor } from "./files-rig.js";
+import { attemptAt, digestOfFile, ended, open, published, staged, stepFor, story } from "./files-rig.js";
 
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
 const listed = (project: Folder) => project.list((name) => name.startsWith(".dmake/"));
 
 /** Makes a directory of these files, in a process of its own. */

@@ -1,19 +1,13 @@
 // What the file store remembers between runs: content decides, times only save reading. Told on a real folder.
 import assert from "node:assert/strict";
 import { cpSync, renameSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { digestOf } from "../../src/core/fingerprint.js";
 import { header, type Line, written } from "../../src/stores/state-line.js";
 import type { Folder } from "../rig/project.js";
 import { inFolder, longAgo } from "../rig/project.js";
 import { must } from "../rig/world.js";
-import { digestOfFile, open, publish, state, stepFor } from "./files-rig.js";
-
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
-
-/** A file that nobody has touched for longer than two seconds, as no file that a test makes can be. */
-const settled = fileURLToPath(new URL("../../package.json", import.meta.url));
+import { settled } from "./file-rig.js";
+import { digestOfFile, open, publish, state, stepFor, story } from "./files-rig.js";
 
 /** The lines after the header, each without its seal. */
 const linesOf = (project: Folder) =>
@@ -34,22 +28,22 @@ function forge(project: Folder, field: number, value: string): void {
 }
 
 story("a file that has not changed is not read again: its digest is remembered", async (project) => {
-  const digest = await digestOfFile(open(), settled);
+  const digest = await digestOfFile(open(), settled.file);
   assert.deepEqual(
     stamps(project).map((line) => [line[1], line.at(-1)]),
-    [[settled, digest]],
+    [[settled.file, digest]],
   );
   forge(project, 7, "sha256:remembered");
-  assert.equal(await digestOfFile(open(), settled), "sha256:remembered");
+  assert.equal(await digestOfFile(open(), settled.file), "sha256:remembered");
 });
 
 for (const [field, name] of ["size", "mtime", "ctime", "inode", "device"].entries())
   story(`a file of another ${name} is read again, and remembered anew`, async (project) => {
-    const digest = await digestOfFile(open(), settled);
+    const digest = await digestOfFile(open(), settled.file);
     forge(project, 7, "sha256:remembered");
     forge(project, field + 2, "1");
-    assert.equal(await digestOfFile(open(), settled), digest);
-    assert.equal(await digestOfFile(open(), settled), digest);
+    assert.equal(await digestOfFile(open(), settled.file), digest);
+    assert.equal(await digestOfFile(open(), settled.file), digest);
     assert.equal(stamps(project).at(-1).at(-1), digest);
   });
 
@@ -74,10 +68,10 @@ story(
     project.write("raw.csv", "now");
     project.write("copied.csv", "with the time of its original, as `cp -p` and `tar` do");
     project.date("copied.csv", longAgo);
-    must(await open().observe(["raw.csv", "copied.csv", settled]));
+    must(await open().observe(["raw.csv", "copied.csv", settled.file]));
     assert.deepEqual(
       stamps(project).map((line) => line[1]),
-      [settled],
+      [settled.file],
     );
   },
 );

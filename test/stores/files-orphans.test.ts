@@ -1,14 +1,21 @@
 // What dmake made and no rule makes any more: listed, and removed only as it was made. Told on a real folder.
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
 import { digestOf } from "../../src/core/fingerprint.js";
 import { written } from "../../src/stores/state-line.js";
-import { inFolder } from "../rig/project.js";
 import { must } from "../rig/world.js";
-import { attemptAt, open, publish, published, rewritten, staged, state, stepFor } from "./files-rig.js";
-
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
+import {
+  attemptAt,
+  ended,
+  open,
+  publish,
+  published,
+  rewritten,
+  staged,
+  state,
+  stepFor,
+  story,
+} from "./files-rig.js";
 
 /** Makes a group, each of its files or directories with its own name inside. */
 async function makes(...outputs: string[]): Promise<void> {
@@ -145,13 +152,7 @@ story("an orphan that is being made right now is waited for", async () => {
   const stage = await staged(other, attempt);
   const removing = store.removeOrphan(orphan!);
   writeFileSync(stage.paths[0]!, "made by another dmake");
-  const finished = {
-    outcome: { kind: "made", facts: {} },
-    durationMs: 1,
-    inputs: [],
-    discovered: [],
-  } as const;
-  must(await other.publish(attempt, stage, finished));
+  must(await ended(other, attempt, stage));
   assert.equal(must(await removing), false);
   assert.equal(existsSync("a.csv"), true);
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
+import { test } from "node:test";
 import type { Warning } from "../../src/core/event.js";
 import type { Result } from "../../src/core/failure.js";
 import type { Step } from "../../src/core/rule.js";
@@ -9,11 +10,16 @@ import type { Trace } from "../../src/core/trace.js";
 import type { Attempt, Finished, Outcome, Published, Stage, Store } from "../../src/engine/ports.js";
 import { createFiles, type FileStore } from "../../src/stores/files.js";
 import { State } from "../../src/stores/state.js";
+import { inFolder } from "../rig/project.js";
 import { here, made } from "../rig/recipes.js";
 import { must } from "../rig/world.js";
+import { stamp } from "./state-rig.js";
 
 export const directory = ".dmake";
 export const state = `${directory}/state.ndjson`;
+
+/** A test in an empty folder of its own. */
+export const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
 
 export interface Opening {
   readonly writable?: boolean;
@@ -111,8 +117,7 @@ export async function digestOfFile(store: Store, name: string): Promise<string> 
 /** Has the file of records rewritten, which is done when most of it is superseded. */
 export async function rewritten(): Promise<void> {
   const records = new State(state);
-  const stamp = { size: "1", mtimeNs: "2", ctimeNs: "3", inode: "4", device: "5", digest: "sha256:6" };
-  for (let i = 0; i < 2_100; i += 1) records.setStamp("busy", stamp);
+  for (let i = 0; i < 2_100; i += 1) records.setStamps([["busy", stamp]]);
   const before = statSync(state).ino;
   await records.compact();
   assert.notEqual(statSync(state).ino, before, "rewritten");

@@ -1,24 +1,29 @@
 // A parquet file that was rewritten and says the same keeps its digest, so that nothing below it runs. Told on a real folder.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { test } from "node:test";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { Step } from "../../src/core/rule.js";
-import { inFolder } from "../rig/project.js";
+import type { Folder } from "../rig/project.js";
 import { must } from "../rig/world.js";
-import { attemptAt, digestOfFile, ended, open, published, rewritten, staged, stepFor } from "./files-rig.js";
-
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
+import {
+  attemptAt,
+  digestOfFile,
+  ended,
+  open,
+  published,
+  rewritten,
+  staged,
+  stepFor,
+  story,
+} from "./files-rig.js";
 
 /** Files say the same here if their texts are equal but for white space. */
 const trimmed =
-  (project: { read: (name: string) => string }) =>
+  (project: Folder) =>
   async (one: string, other: string): Promise<boolean> =>
     project.read(one).trim() === project.read(other).trim();
 
-type Project = Parameters<Parameters<typeof inFolder>[0]>[0];
-
-async function makes(project: Project, text: string, step: Step = stepFor("out.parquet")) {
+async function makes(project: Folder, text: string, step: Step = stepFor("out.parquet")) {
   const store = open({ sayTheSame: trimmed(project) });
   const done = await published(store, step, (paths) => {
     for (const path of paths) writeFileSync(path, text);

@@ -8,9 +8,7 @@ import type { Step } from "../../src/core/rule.js";
 import type { FileStore } from "../../src/stores/files.js";
 import { type Folder, inFolder } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
-import { attemptAt, ended, open, published, rewritten, staged, state, stepFor } from "./files-rig.js";
-
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
+import { attemptAt, ended, open, published, rewritten, staged, state, stepFor, story } from "./files-rig.js";
 
 /** What is not dmake's own, and what it has saved. */
 const listed = (project: Folder) =>
@@ -114,6 +112,7 @@ story(
 story("a target that was a source for a while is edited if it was, and fresh if not", async (project) => {
   await makes(stepFor("a.csv"), "made");
   await makes(stepFor("b.csv"), "from a");
+  assert.deepEqual(await makes(stepFor("a.csv"), "made again"), []);
   project.write("a.csv", "edited while it was a source");
   assert.equal(
     (await makes(stepFor("a.csv"), "made"))[0]?.path,

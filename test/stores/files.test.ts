@@ -11,9 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename } from "node:path";
-import { test } from "node:test";
 import { digestOf } from "../../src/core/fingerprint.js";
-import { inFolder } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
 import {
   attemptAt,
@@ -25,11 +23,11 @@ import {
   staged,
   state,
   stepFor,
+  story,
 } from "./files-rig.js";
 
 const { signal } = new AbortController();
 const own = (name: string) => name.startsWith(".dmake/");
-const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
 
 story("the old content is there until the new one is whole, and then the new one is", async (project) => {
   project.write("out.csv", "old");

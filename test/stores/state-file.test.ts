@@ -8,6 +8,7 @@ import { State } from "../../src/stores/state.js";
 import { append, readLines, replace, withFile } from "../../src/stores/state-file.js";
 import { Folder } from "../rig/project.js";
 import { failureOf } from "../rig/world.js";
+import { stamp } from "./state-rig.js";
 
 const story = (name: string, work: (path: string) => void) =>
   test(name, () => {
@@ -20,8 +21,6 @@ const story = (name: string, work: (path: string) => void) =>
       folder.remove();
     }
   });
-
-const stamp = { size: "1", mtimeNs: "2", ctimeNs: "3", inode: "4", device: "5", digest: "sha256:6" };
 
 const trace = {
   recipe: { kind: "script", text: "x".repeat(500) },
@@ -65,7 +64,7 @@ story("a record that is written while another process replaces the file is writt
     renameSync(`${path}.other`, path);
   });
   state.setTrace("meanwhile", trace);
-  state.setStamp("after", stamp);
+  state.setStamps([["after", stamp]]);
   const next = new State(path);
   assert.deepEqual([...next.traces.keys()], ["before", "meanwhile"]);
   assert.deepEqual([...next.stamps.keys()], ["after"]);
@@ -81,15 +80,15 @@ story("so it is where the file was removed, with the texts that it needs", (path
 
 story("a line that a full disk cut short is a failure, and swallows nothing", (path) => {
   const state = new State(path);
-  state.setStamp("before", stamp);
+  state.setStamps([["before", stamp]]);
   const real = fs.writeSync as (...args: unknown[]) => number;
   mock.method(fs, "writeSync", (descriptor: number, bytes: Buffer) => real(descriptor, bytes, 0, 20));
   syncBuiltinESMExports();
-  const written = guardedSync("write", path, () => state.setStamp("cut", stamp));
+  const written = guardedSync("write", path, () => state.setStamps([["cut", stamp]]));
   assert.equal(failureOf(written, "io").code, "ENOSPC");
   mock.restoreAll();
   syncBuiltinESMExports();
-  state.setStamp("after", stamp);
+  state.setStamps([["after", stamp]]);
   assert.deepEqual([...new State(path).stamps.keys()], ["before", "after"]);
 });
 
@@ -97,10 +96,10 @@ story(
   "what another process has written in between is read, and what this one has is not read twice",
   (path) => {
     const [one, other] = [new State(path), new State(path)];
-    one.setStamp("a", stamp);
+    one.setStamps([["a", stamp]]);
     assert.equal(one.refresh(), false);
-    other.setStamp("b", stamp);
-    one.setStamp("c", stamp);
+    other.setStamps([["b", stamp]]);
+    one.setStamps([["c", stamp]]);
     assert.equal(one.refresh(), true);
     assert.deepEqual([...one.stamps.keys()].sort(), ["a", "b", "c"]);
   },

@@ -8,7 +8,9 @@ import {
   factOf,
   failure,
   fill,
+  gate,
   load,
+  made,
   type Rows,
   stopServer,
   value,
@@ -78,16 +80,12 @@ test("whoever adopts waits for the load that is under way", async (t) => {
   const attempt = attemptFor({ ...january, rows: [[3]] });
   const stage = value(await world.store.stage(attempt)) as Stage;
   value(await fill(stage, { ...january, rows: [[3]] }));
-  let asks = (): void => undefined;
-  const asked = new Promise<void>((resolve) => {
-    asks = resolve;
-  });
+  const asks = gate();
   const other = world.another({
-    database: watching(world.database, (sql) => /advisory_xact_lock/.test(sql) && asks()),
+    database: watching(world.database, (sql) => /advisory_xact_lock/.test(sql) && asks.open()),
   });
   const adopting = other.adopt(attemptFor(january));
-  await asked;
-  const finished = { outcome: { kind: "made", facts: {} }, durationMs: 1, inputs: attempt.inputs } as const;
-  value(await world.store.publish(attempt, stage, { ...finished, discovered: [] }));
+  await asks.opened;
+  value(await world.store.publish(attempt, stage, made(1, attempt)));
   assert.match(JSON.stringify(failure(await adopting)), /other inputs/);
 });

@@ -12,6 +12,7 @@ import {
   factOf,
   failure,
   fill,
+  gate,
   load,
   made,
   type Rows,
@@ -105,15 +106,12 @@ test("bytes that the server refuses are a failure", async (t) => {
 
 /** Rows that never end; `begun` is kept once the first are on their way. */
 function endless() {
-  let begin = (): void => undefined;
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve;
-  });
+  const begun = gate();
   async function* bytes() {
     yield* encoded(columns, []);
     for (;;) {
       yield Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 4]), Buffer.alloc(4)]);
-      begin();
+      begun.open();
       await new Promise(setImmediate);
     }
   }
@@ -125,7 +123,7 @@ function endless() {
       first = false;
     }
   }
-  return { bytes: open(), begun };
+  return { bytes: open(), begun: begun.opened };
 }
 
 test("an interrupt in the middle of the rows ends the load", async (t) => {

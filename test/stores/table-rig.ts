@@ -84,6 +84,15 @@ export async function emptyWorld(
   };
 }
 
+/** A promise, and the way to keep it. */
+export function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
 /** A database whose every statement is shown to `before` first. */
 export function watching(
   database: () => Promise<Result<Database>>,

@@ -7,6 +7,7 @@ import {
   emptyWorld,
   failure,
   fill,
+  gate,
   load,
   made,
   type Rows,
@@ -21,15 +22,6 @@ const trips = [
   { name: "id", type: "integer" },
   { name: "zone", type: "text" },
 ];
-
-/** A promise, and the way to keep it. */
-function gate(): { opened: Promise<void>; open: () => void } {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
 
 const january: Rows = {
   target: "table:green_trips/2023-01",
