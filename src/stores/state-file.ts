@@ -2,6 +2,7 @@
 import {
   type BigIntStats,
   closeSync,
+  copyFileSync,
   existsSync,
   fstatSync,
   fsyncSync,
@@ -30,6 +31,8 @@ export interface Seen {
   readonly inode: bigint;
   readonly size: number;
   readonly isFile: boolean;
+  /** Whether another name stands for the same file, as after `cp -al`. */
+  readonly isShared: boolean;
 }
 
 export function seen(path: string): Seen | undefined {
@@ -41,6 +44,7 @@ const seenIn = (stats: BigIntStats): Seen => ({
   inode: stats.ino,
   size: Number(stats.size),
   isFile: stats.isFile(),
+  isShared: stats.nlink > 1n,
 });
 
 /**
@@ -119,6 +123,13 @@ export function replace(path: string, lines: Iterable<string>, before: Position)
     readLines(old, before.bytes, (line) => late.push(`${line}\n`));
     if (late.length > 0) append(path, () => late.join(""));
   });
+}
+
+/** Gives a file that has other names a copy of its own: what is appended is then not in a copied project's file as well. */
+export function unshare(path: string): void {
+  const own = `${path}.${process.pid}.own`;
+  copyFileSync(path, own);
+  renameSync(own, path);
 }
 
 /** Moves a file out of the way, under a name that nothing has. */

@@ -10,6 +10,7 @@ import {
   replace,
   seen,
   setAside,
+  unshare,
   withFile,
 } from "./state-file.js";
 import {
@@ -204,11 +205,16 @@ export class State {
 
   /** Makes room for the file. What is no state of this version is kept aside, unless another process has done so meanwhile. */
   #prepare(): void {
-    if (!this.#hasWritten) makeFolderOf(this.#path);
+    const isFirst = !this.#hasWritten;
     this.#hasWritten = true;
-    if (!this.#foreign) return;
-    this.#foreign = false;
+    if (!isFirst && !this.#foreign) return;
+    makeFolderOf(this.#path);
     const file = seen(this.#path);
+    if (!this.#foreign) {
+      if (file?.isFile && file.isShared) unshare(this.#path);
+      return;
+    }
+    this.#foreign = false;
     if (!file || (file.isFile && file.inode !== this.#read.inode)) return;
     this.#warn({ warning: "state-foreign", path: this.#path, kept: setAside(this.#path) });
   }

@@ -75,7 +75,7 @@ for (const [way, [command, options]] of Object.entries(ways))
       }
     }));
 
-test("a copy that shares its bytes with the original by hard links overwrites none of its outputs", () =>
+test("a copy that shares its bytes with the original by hard links changes nothing of it", () =>
   inFolder(async (project) => {
     project.write("raw.csv", "raw");
     await makes("one");
@@ -88,6 +88,7 @@ test("a copy that shares its bytes with the original by hard links overwrites no
       assert.deepEqual(outputs(), ["two", "two"]);
       process.chdir(project.root);
       assert.deepEqual(outputs(), ["one", "one"]);
+      assert.equal((await verdict()).kind, "fresh");
     } finally {
       rmSync(copy, { recursive: true });
     }
