@@ -188,14 +188,11 @@ test("Ctrl-C stops in order: the recipe is ended, nothing is half written, the e
   const here = project(
     t,
     `import { sh } from "dmake";
-export default [sh("out.txt", {}, ({ $, output }) => $\`echo half > \${output}; touch started; while :; do sleep 0.05; done\`)];\n`,
+export default [sh("out.txt", {}, ({ $, output }) => $\`echo half > \${output}; echo yes > started; while :; do sleep 0.05; done\`)];\n`,
   );
   const running = here.start("--json");
   await running.line((line) => line.includes('"running"'));
-  const { watch } = await import("node:fs");
-  const watcher = watch(here.root);
-  while (!existsSync(here.path("started"))) await new Promise((resolve) => watcher.once("change", resolve));
-  watcher.close();
+  await here.written("started");
   running.child.kill("SIGINT");
   const { code, stdout } = await running.ended;
   assert.equal(code, 130);

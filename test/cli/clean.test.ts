@@ -1,6 +1,6 @@
 // `dmake clean --orphans`: what dmake made and no rule makes any more. Told with the real program.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { createProject, type Project } from "../rig/binary.js";
 
@@ -71,7 +71,6 @@ export default [sh("out/{name}.txt", { where: { name } }, ({ $, output, params }
   assert.equal((await here.run()).code, 0);
   here.write("list.txt", "a\n");
   assert.match((await here.run("clean", "--orphans")).stdout, /^orphan {3}out\/b\.txt /);
-  const { rmSync } = await import("node:fs");
   rmSync(here.path("list.txt"));
   assert.match((await here.run("clean", "--orphans", "--yes")).stdout, /^no orphans/);
   assert.equal(existsSync(here.path("out/b.txt")), true);

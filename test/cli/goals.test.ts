@@ -61,7 +61,8 @@ test("a glob on the command line names targets that can be listed", async (t) =>
   assert.equal(code, 0);
   assert.match(stdout, /^would run {2}out\/a\.y .*\nwould run {2}out\/b\.y .*\n2 would run/);
   here.write("out/c.y", "no rule makes it");
-  assert.doesNotMatch((await here.run("-n", "out/*.y")).stdout, /c\.y/);
+  const asked = await here.run("why", "out/*.y");
+  assert.deepEqual(asked.stdout.match(/^\S.*/gm), ["stale: out/a.y", "stale: out/b.y"], asked.stderr);
   await refused(here, ["-n", "out/*.z"], /^error: no target that can be listed fits `out\/\*\.z`\n/);
 });
 
@@ -102,6 +103,8 @@ test("a folder is an input as a whole, and no target of its own", async (t) => {
   assert.equal((await here.run("a")).code, 0);
   assert.equal(here.read("a"), "1.txt\nsub\n");
   assert.equal((await here.run("-q", "a")).code, 0);
+  assert.match((await here.run("in/")).stdout, /^nothing to do /);
+  assert.match((await here.run("why", "in/")).stdout, /^source: in\n {2}no rule makes it\n/);
 });
 
 test("what the Datafile threw reads well with backticks of its own", async (t) => {

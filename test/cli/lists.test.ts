@@ -171,14 +171,11 @@ test("adopt builds no list, and says which it waits for", async (t) => {
 test("an interrupt while a list is made ends everything", async (t) => {
   const here = project(
     t,
-    datafile.replace("sort ${input} > ${output}", "touch started; while :; do sleep 0.05; done"),
+    datafile.replace("sort ${input} > ${output}", "echo yes > started; while :; do sleep 0.05; done"),
   );
   const running = here.start("--json");
   await running.line((line) => line.includes('"running"'));
-  const { watch } = await import("node:fs");
-  const watcher = watch(here.root);
-  while (!existsSync(here.path("started"))) await new Promise((resolve) => watcher.once("change", resolve));
-  watcher.close();
+  await here.written("started");
   running.child.kill("SIGINT");
   const { code, stdout } = await running.ended;
   assert.equal(code, 130);

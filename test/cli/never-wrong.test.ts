@@ -1,10 +1,9 @@
 // What rebuilds what, told with the real binary on a real disk: each story is a case that some build tool gets wrong.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { binary, createProject, type Project } from "../rig/binary.js";
 
 /** The steps whose recipes ran, in order. */
 async function ran(project: Project, ...args: string[]): Promise<readonly string[]> {
@@ -65,10 +64,11 @@ test("an edited output and an edited intermediate are made again, and what was i
   within({ "Datafile.ts": chain, "raw.txt": "a\n" }, async (project) => {
     await ran(project);
     project.write("mid.txt", "poison\n");
+    project.write("out.txt", "poison too\n");
     const { stderr } = await project.run();
-    assert.equal(project.read("out.txt"), "a\n");
-    const kept = /kept at `([^`]+)`/.exec(stderr)?.[1];
-    assert.equal(project.read(kept ?? ""), "poison\n", stderr);
+    assert.deepEqual([project.read("mid.txt"), project.read("out.txt")], ["a\n", "a\n"]);
+    const kept = [...stderr.matchAll(/kept at `([^`]+)`/g)].map(([, path = ""]) => project.read(path));
+    assert.deepEqual(kept, ["poison\n", "poison too\n"], stderr);
     assert.deepEqual(await ran(project), []);
   }));
 
@@ -85,21 +85,17 @@ test("a recipe that links its input comes to rest", () =>
   ));
 
 test("moved and copied, a project stays fresh; two copies go their own ways", () =>
-  within({ "Datafile.ts": chain, "raw.txt": "a\n" }, async (project) => {
-    await ran(project);
-    const [moved, copy] = [`${project.root}-moved`, `${project.root}-copy`];
-    try {
-      renameSync(project.root, moved);
-      cpSync(moved, copy, { recursive: true });
-      renameSync(moved, project.root);
-      assert.deepEqual(await ran(project), []);
-      assert.deepEqual(await ran(project, "-C", copy), []);
-      writeFileSync(join(copy, "raw.txt"), "z\n");
-      assert.deepEqual(await ran(project, "-C", copy), ["mid.txt", "out.txt"]);
-      assert.deepEqual(await ran(project), []);
-    } finally {
-      for (const folder of [moved, copy]) rmSync(folder, { recursive: true, force: true });
-    }
+  within({ "made/Datafile.ts": chain, "made/raw.txt": "a\n" }, async (project) => {
+    const ranIn = (folder: string) => ran(project, "-C", project.path(folder));
+    assert.deepEqual(await ranIn("made"), ["mid.txt", "out.txt"]);
+    renameSync(project.path("made"), project.path("moved"));
+    cpSync(project.path("moved"), project.path("copy"), { recursive: true });
+    assert.deepEqual(await ranIn("moved"), []);
+    assert.deepEqual(await ranIn("copy"), []);
+    project.write("copy/raw.txt", "z\n");
+    assert.deepEqual(await ranIn("copy"), ["mid.txt", "out.txt"]);
+    assert.deepEqual(await ranIn("moved"), []);
+    assert.deepEqual([project.read("moved/out.txt"), project.read("copy/out.txt")], ["a\n", "z\n"]);
   }));
 
 const script = (body: string) => `import { script } from "dmake";
@@ -169,17 +165,16 @@ const odd = [
 
 test("names with spaces, quotes, dollars, line ends, any script and leading dashes are names", () =>
   within({}, async (project) => {
-    const names = odd.filter((name) => !name.includes("{"));
     project.write(
       "Datafile.ts",
       `import { sh } from "dmake";
-export const out = sh("out/{name}", { where: { name: ${JSON.stringify(names)} }, from: "in/{name}" },
+export const out = sh("out/{name}", { where: { name: ${JSON.stringify(odd)} }, from: "in/{name}" },
   ({ $, input, output }) => $\`cat \${input} > \${output}\`);
 export default [out];`,
     );
-    for (const name of names) project.write(`in/${name}`, `of ${name}`);
-    assert.deepEqual([...(await ran(project))].sort(), names.map((name) => `out/${name}`).sort());
-    for (const name of names) assert.equal(project.read(`out/${name}`), `of ${name}`);
+    for (const name of odd) project.write(`in/${name}`, `of ${name}`);
+    assert.deepEqual([...(await ran(project))].sort(), odd.map((name) => `out/${name}`).sort());
+    for (const name of odd) assert.equal(project.read(`out/${name}`), `of ${name}`);
     assert.deepEqual(await ran(project), []);
     project.write("in/-n", "other");
     assert.deepEqual(await ran(project), ["out/-n"]);
@@ -350,7 +345,7 @@ test("a state file that is cut short or full of rubbish costs work and never tru
       assert.equal(project.read("out.txt"), "b\n");
       assert.equal(
         stderr.match(/^warning: .*state/gm)?.length ?? 0,
-        state === "" || state === whole ? 0 : 1,
+        state === "" ? 0 : 1,
         `${stderr}\n${state}`,
       );
       assert.deepEqual(await ran(project), []);
@@ -359,14 +354,29 @@ test("a state file that is cut short or full of rubbish costs work and never tru
     }
   }));
 
-test(
-  "as an ordinary user in a folder that cannot be written, a question still answers",
-  { skip: process.getuid?.() !== 0 },
-  () =>
-    within({ "Datafile.ts": chain, "raw.txt": "a\n" }, async (project) => {
-      await ran(project);
-      execFileSync("chmod", ["-R", "a+rX,a-w", project.root]);
-      assert.equal((await project.run("-q")).code, 0);
-      assert.match((await project.run("why", "out.txt")).stdout, /^fresh: out\.txt/);
-    }),
-);
+/** A user who owns no file. */
+const nobody = 65_534;
+
+test("in a folder that cannot be written, a question still answers", () =>
+  within({ "Datafile.ts": chain, "raw.txt": "a\n" }, async (project) => {
+    await ran(project);
+    // Root may write everywhere, and so becomes somebody else.
+    const as = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+    const asked = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [binary, ...args], {
+        cwd: project.root,
+        encoding: "utf8",
+        ...as,
+      });
+      return [status, stdout.split("\n")[0], stderr];
+    };
+    execFileSync("chmod", ["-R", "a+rX,a-w", project.root]);
+    try {
+      assert.deepEqual(asked("-q"), [0, "", ""]);
+      assert.match(String(asked("why", "out.txt")), /^0,fresh: out\.txt/);
+      const refused = "error: cannot write in `.dmake`: permission denied (EACCES)\n";
+      assert.deepEqual(asked("-B"), [1, "", refused]);
+    } finally {
+      execFileSync("chmod", ["-R", "u+w", project.root]);
+    }
+  }));

@@ -1,6 +1,6 @@
 // The program as a process: how it ends, what it leaves, and what it does when others misbehave.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, watch } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { isAlive } from "../../src/system/lock.js";
 import { createProject, type Project } from "../rig/binary.js";
@@ -43,15 +43,6 @@ test("an endless loop in the Datafile ends with a signal, as any program does", 
   assert.equal((await running.ended).signal, "SIGTERM");
 });
 
-/** Waits for a file that a recipe writes. */
-async function written(here: Project, name: string): Promise<string> {
-  const watcher = watch(here.root);
-  while (!existsSync(here.path(name)) || here.read(name) === "")
-    await new Promise((resolve) => watcher.once("change", resolve));
-  watcher.close();
-  return here.read(name);
-}
-
 test("a second signal ends at once what does not listen", { timeout: 9_000 }, async (t) => {
   const deaf = '$`trap "echo told > told" TERM; echo $$ > pid; while :; do sleep 0.05; done`';
   const here = project(
@@ -59,9 +50,9 @@ test("a second signal ends at once what does not listen", { timeout: 9_000 }, as
     `import { sh } from "dmake";\nexport default [sh("out.txt", {}, ({ $ }) => ${deaf})];\n`,
   );
   const running = here.start();
-  const pid = Number(await written(here, "pid"));
+  const pid = Number(await here.written("pid"));
   running.child.kill("SIGINT");
-  await written(here, "told");
+  await here.written("told");
   running.child.kill("SIGINT");
   assert.equal((await running.ended).code, 130);
   // A killed process may still be on its way out, or wait for pid 1 to take note of its end.

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@babel/parser";
-import { asyncProperty, constantFrom, assert as holds, infiniteStream } from "fast-check";
+import { asyncProperty, constantFrom, infiniteStream } from "fast-check";
+import { holds } from "../rig/property.js";
 import { changed, partsOf, recipe } from "../rig/reach.js";
 
 const lib = `
@@ -79,7 +80,7 @@ test("comments and white space between any two tokens change nothing", async () 
       };
       assert.deepEqual(await partsOf(laid), expected);
     }),
-    { numRuns: 30 },
+    30,
   );
 });
 

@@ -1,13 +1,23 @@
 // A project in a temporary folder, and the real binary run in it. Knows nothing of what dmake does.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
-const binary = join(repository, "dist/cli/main.js");
+export const binary = join(repository, "dist/cli/main.js");
 
 export interface Ran {
   readonly code: number | null;
@@ -21,6 +31,8 @@ export interface Project {
   path(name: string): string;
   write(name: string, content: string | Uint8Array): void;
   read(name: string): string;
+  /** Waits until a file in the top folder holds something, and answers that. */
+  written(name: string): Promise<string>;
   /** Runs dmake to its end. */
   run(...args: string[]): Promise<Ran>;
   /** Starts dmake. */
@@ -49,6 +61,7 @@ export function createProject(
 ): Project {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "dmake-project-")));
   const path = (name: string) => join(root, name);
+  const read = (name: string) => readFileSync(path(name), "utf8");
   const write: Project["write"] = (name, content) => {
     mkdirSync(dirname(path(name)), { recursive: true });
     writeFileSync(path(name), content);
@@ -59,7 +72,14 @@ export function createProject(
     root,
     path,
     write,
-    read: (name) => readFileSync(path(name), "utf8"),
+    read,
+    async written(name) {
+      const watcher = watch(root);
+      while (!existsSync(path(name)) || read(name) === "")
+        await new Promise((resolve) => watcher.once("change", resolve));
+      watcher.close();
+      return read(name);
+    },
     run: (...args) => start(...args).ended,
     start,
     async remove() {
