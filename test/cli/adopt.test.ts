@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, projectIn } from "../rig/binary.js";
 
 const datafile = `import { sh } from "dmake";
 export const up = sh("out/{name}.txt", { from: "in/{name}.txt", where: { name: ["a", "b"] } },
@@ -12,9 +12,7 @@ export default [up];
 
 function project(t: TestContext, files: Record<string, string> = {}): Project {
   const start = { "Datafile.ts": datafile, "in/a.txt": "apple\n", "in/b.txt": "banana\n" };
-  const made = createProject({ ...start, ...files });
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, { ...start, ...files });
 }
 
 test("what is there is recorded as it is, and is stale again when its input changes", async (t) => {

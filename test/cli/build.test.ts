@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, plain, projectIn } from "../rig/binary.js";
 
 const copies = `import { sh } from "dmake";
 export const first = sh("mid/{name}.txt", { from: "in/{name}.txt", where: { name: ["a", "b"] } },
@@ -12,17 +12,8 @@ export default [second];
 `;
 
 function project(t: TestContext, datafile = copies): Project {
-  const made = createProject({ "Datafile.ts": datafile, "in/a.txt": "apple\n", "in/b.txt": "banana\n" });
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, { "Datafile.ts": datafile, "in/a.txt": "apple\n", "in/b.txt": "banana\n" });
 }
-
-/** Lines with their durations taken out. */
-const plain = (text: string): string[] =>
-  text
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.replace(/\s+[\d.]+ s$/, "").replace(/ \([\d.]+ s\)$/, ""));
 
 test("builds the default goals, then nothing, then what an edit makes stale", async (t) => {
   const here = project(t);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, projectIn } from "../rig/binary.js";
 
 const datafile = (names: readonly string[]) => `import { sh } from "dmake";
 export default [sh("out/{name}.txt", { where: { name: ${JSON.stringify(names)} } },
@@ -10,9 +10,7 @@ export default [sh("out/{name}.txt", { where: { name: ${JSON.stringify(names)} }
 `;
 
 function project(t: TestContext, text: string, files: Record<string, string> = {}): Project {
-  const made = createProject({ "Datafile.ts": text, ...files });
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, { "Datafile.ts": text, ...files });
 }
 
 const lines = (text: string): string[] => text.trimEnd().split("\n");

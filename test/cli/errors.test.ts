@@ -4,14 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, projectIn } from "../rig/binary.js";
 import { startServer, type TestServer } from "../rig/postgres.js";
-
-function project(t: TestContext, files: Record<string, string>, env: NodeJS.ProcessEnv = {}): Project {
-  const made = createProject(files, { env });
-  t.after(() => made.remove());
-  return made;
-}
 
 async function web(t: TestContext, listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, "127.0.0.1");
@@ -35,7 +29,7 @@ const left = (project: Project, folder = "."): string[] =>
     : [];
 
 test("no Datafile", async (t) => {
-  const here = project(t, { "notes.txt": "" });
+  const here = projectIn(t, { "notes.txt": "" });
   const [code, said] = await complaint(here);
   assert.equal(code, 2);
   assert.equal(
@@ -46,14 +40,16 @@ test("no Datafile", async (t) => {
 });
 
 test("a Datafile in the folder above", async (t) => {
-  const here = project(t, { "Datafile.ts": "", "sub/notes.txt": "" });
+  const here = projectIn(t, { "Datafile.ts": "", "sub/notes.txt": "" });
   const [code, said] = await complaint(here, "-C", "sub");
   assert.equal(code, 2);
   assert.match(said, /help: there is one above: `dmake -C \.\.`/);
 });
 
 test("a syntax error in the Datafile", async (t) => {
-  const here = project(t, { "Datafile.ts": 'import { sh } from "dmake";\nexport const x = sh("a",, {});\n' });
+  const here = projectIn(t, {
+    "Datafile.ts": 'import { sh } from "dmake";\nexport const x = sh("a",, {});\n',
+  });
   assert.deepEqual(await complaint(here), [
     2,
     'error: the Datafile cannot be read: unexpected ","\n' +
@@ -64,7 +60,7 @@ test("a syntax error in the Datafile", async (t) => {
 });
 
 test("a Datafile that throws", async (t) => {
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts":
       'import { months } from "dmake";\n\nconst all: string[] = undefined as never;\nall.map(String);\nmonths("2021-01", "2021-02");\n',
   });
@@ -77,7 +73,7 @@ test("a Datafile that throws", async (t) => {
 });
 
 test("a target that nothing makes", async (t) => {
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts":
       'import { sh } from "dmake";\nexport const x = sh("data/trips.csv", {}, ({ $, output }) => $`echo hi > ${output}`);\n',
   });
@@ -89,7 +85,7 @@ test("a target that nothing makes", async (t) => {
 });
 
 test("a source that is not there", async (t) => {
-  const here = project(t, {
+  const here = projectIn(t, {
     "data/trips.csv": "a\n1\n",
     "Datafile.ts":
       'import { parquet } from "dmake";\nexport default [\n  parquet("out/trips.parquet", { from: "data/tripz.csv" }),\n];\n',
@@ -106,7 +102,7 @@ test("a source that is not there", async (t) => {
 test("a cycle", async (t) => {
   const rule = (target: string, from: string) =>
     `sh("${target}", { from: "${from}" }, ({ $, input, output }) => $\`cp \${input} \${output}\`);`;
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts": `import { sh } from "dmake";\n${rule("a", "b")}\n${rule("b", "c")}\n${rule("c", "a")}\n`,
   });
   assert.deepEqual(await complaint(here, "a"), [
@@ -117,7 +113,7 @@ test("a cycle", async (t) => {
 
 test("two rules that make one file", async (t) => {
   const rule = 'sh("out.txt", {}, ({ $, output }) => $`touch ${output}`);';
-  const here = project(t, { "Datafile.ts": `import { sh } from "dmake";\n${rule}\n\n${rule}\n` });
+  const here = projectIn(t, { "Datafile.ts": `import { sh } from "dmake";\n${rule}\n\n${rule}\n` });
   assert.deepEqual(await complaint(here, "out.txt"), [
     2,
     "error: two rules make `out.txt`\n  --> Datafile.ts:2:1\n  --> Datafile.ts:4:1\n" +
@@ -130,7 +126,7 @@ const downloads = (url: string, target: string) =>
 
 test("a server that does not have the file", async (t) => {
   const url = await web(t, (_, response) => response.writeHead(404).end("no such month"));
-  const here = project(t, { "Datafile.ts": downloads(`${url}/trips.csv`, "raw/trips.csv") });
+  const here = projectIn(t, { "Datafile.ts": downloads(`${url}/trips.csv`, "raw/trips.csv") });
   const { code, stdout, stderr } = await here.run();
   assert.equal(code, 1);
   assert.equal(
@@ -148,7 +144,7 @@ test("a login page in place of a parquet file", async (t) => {
   const url = await web(t, (_, response) =>
     response.end("<!doctype html><html><body>Please log in</body></html>"),
   );
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts": downloads(`${url}/trips.parquet?token=s3cret`, "raw/trips.parquet"),
   });
   const { code, stderr } = await here.run();
@@ -160,7 +156,7 @@ test("a login page in place of a parquet file", async (t) => {
 });
 
 test("a CSV that is no CSV", async (t) => {
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts":
       'import { parquet } from "dmake";\nexport default [parquet("out.parquet", { from: "in.csv" })];\n',
     "in.csv": "<!DOCTYPE html>\n<html><body><p>Access denied, sorry</p></body></html>\n",
@@ -175,7 +171,7 @@ test("a CSV that is no CSV", async (t) => {
 test("a value that does not fit its column", async (t) => {
   const rows = Array.from({ length: 30_000 }, (_, i) => `${i},x`);
   rows[29_000] = "0.5,x";
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts":
       'import { parquet } from "dmake";\nexport default [parquet("out.parquet", { from: "in.csv" })];\n',
     "in.csv": `id,name\n${rows.join("\n")}\n`,
@@ -191,7 +187,9 @@ const loads = 'import { table } from "dmake";\nexport default [table("table:t", 
 
 test("a Postgres that is not there", async (t) => {
   const files = { "Datafile.ts": loads, "in.csv": "a\n1\n" };
-  const here = project(t, files, { DATABASE_URL: "postgresql://me:hunter2@127.0.0.1:1/warehouse" });
+  const here = projectIn(t, files, {
+    env: { DATABASE_URL: "postgresql://me:hunter2@127.0.0.1:1/warehouse" },
+  });
   const { code, stderr } = await here.run();
   assert.equal(code, 1);
   assert.match(stderr, /error: Postgres at `127\.0\.0\.1:1\/warehouse` cannot be reached: /);
@@ -207,7 +205,7 @@ after(() => server.stop());
 
 test("a wrong password", async (t) => {
   const files = { "Datafile.ts": loads, "in.csv": "a\n1\n" };
-  const here = project(t, files, { DATABASE_URL: server.url.replace(server.password, "hunter2") });
+  const here = projectIn(t, files, { env: { DATABASE_URL: server.url.replace(server.password, "hunter2") } });
   const { code, stdout, stderr } = await here.run();
   assert.equal(code, 1);
   assert.match(stderr, /does not let user `tester` in/);
@@ -216,7 +214,7 @@ test("a wrong password", async (t) => {
 });
 
 test("words that are no target", async (t) => {
-  const here = project(t, {
+  const here = projectIn(t, {
     "Datafile.ts":
       'import { sh } from "dmake";\nexport const x = sh("a", {}, ({ $, output }) => $`touch ${output}`);\n',
   });

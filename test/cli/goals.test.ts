@@ -1,13 +1,7 @@
 // What the words of a command line name, and what is no target: told with the real program.
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
-
-function project(t: TestContext, files: Record<string, string>): Project {
-  const made = createProject(files);
-  t.after(() => made.remove());
-  return made;
-}
+import { test } from "node:test";
+import { type Project, projectIn } from "../rig/binary.js";
 
 const datafile = (text: string) => ({
   "Datafile.ts": `import { download, glob, parquet, sh, table } from "dmake";\n${text}\n`,
@@ -22,7 +16,7 @@ async function refused(here: Project, words: readonly string[], message: RegExp)
 
 test("a table that only its partitions' rule makes stands for them; any other table is refused", async (t) => {
   const files = datafile('table("table:t/{m}", { from: "{m}.csv", where: { m: ["1", "2"] } });');
-  const here = project(t, { ...files, "1.csv": "a\n1\n", "2.csv": "a\n2\n" });
+  const here = projectIn(t, { ...files, "1.csv": "a\n1\n", "2.csv": "a\n2\n" });
   const { code, stdout } = await here.run("-n", "table:t");
   assert.equal(code, 0);
   assert.match(stdout, /table:t\/1\b[\s\S]*table:t\/2\b/);
@@ -30,7 +24,7 @@ test("a table that only its partitions' rule makes stands for them; any other ta
 });
 
 test("a name that dmake does not have is not something to install", async (t) => {
-  const here = project(t, { "Datafile.ts": 'import { shh } from "dmake";\nshh("a");\n' });
+  const here = projectIn(t, { "Datafile.ts": 'import { shh } from "dmake";\nshh("a");\n' });
   await refused(
     here,
     [],
@@ -42,13 +36,13 @@ test("a name that dmake does not have is not something to install", async (t) =>
 });
 
 test("a default export without an end hinders a bare run only", async (t) => {
-  const here = project(t, datafile(`export const n = sh("n_{i}", {}, ${touch});\nexport default [n];`));
+  const here = projectIn(t, datafile(`export const n = sh("n_{i}", {}, ${touch});\nexport default [n];`));
   assert.equal((await here.run("n_5")).code, 0);
   await refused(here, [], /^error: `n` has no end/);
 });
 
 test("an absolute path of the project is the file that it is", async (t) => {
-  const here = project(t, datafile(`sh("out/a", {}, ${touch});`));
+  const here = projectIn(t, datafile(`sh("out/a", {}, ${touch});`));
   assert.equal((await here.run(here.path("out/a"))).code, 0);
   assert.equal(here.read("out/a"), "");
   await refused(here, ["/etc/passwd"], /is outside the project/);
@@ -56,7 +50,7 @@ test("an absolute path of the project is the file that it is", async (t) => {
 
 test("a glob on the command line names targets that can be listed", async (t) => {
   const where = '{ n: ["a", "b"], k: ["x", "y"] }';
-  const here = project(t, datafile(`sh("out/{n}.{k}", { where: ${where} }, ${touch});`));
+  const here = projectIn(t, datafile(`sh("out/{n}.{k}", { where: ${where} }, ${touch});`));
   const { code, stdout } = await here.run("-n", "out/*.y");
   assert.equal(code, 0);
   assert.match(stdout, /^would run {2}out\/a\.y .*\nwould run {2}out\/b\.y .*\n2 would run/);
@@ -72,7 +66,7 @@ test("a star in an input is a name, and `glob` is many: of none there is nothing
     `sh("b", { from: glob("in/*.csv") }, ${touch});`,
     'sh("c", { from: glob("in/*.txt") }, ({ $, inputs, output }) => $`cat ${inputs} > ${output}`);',
   ];
-  const here = project(t, { ...datafile(rules.join("\n")), "in/1.txt": "one\n" });
+  const here = projectIn(t, { ...datafile(rules.join("\n")), "in/1.txt": "one\n" });
   await refused(
     here,
     ["a"],
@@ -93,7 +87,7 @@ test("a star in an input is a name, and `glob` is many: of none there is nothing
 });
 
 test("a folder is an input as a whole, and no target of its own", async (t) => {
-  const here = project(t, {
+  const here = projectIn(t, {
     ...datafile('sh("a", { from: "in/" }, ({ $, input, output }) => $`ls ${input} > ${output}`);'),
     "in/1.txt": "one\n",
   });
@@ -108,7 +102,7 @@ test("a folder is an input as a whole, and no target of its own", async (t) => {
 });
 
 test("what the Datafile threw reads well with backticks of its own", async (t) => {
-  const here = project(
+  const here = projectIn(
     t,
     datafile('sh("a", {}, ({ $ }) => $`echo ${undefined as never}`);\nexport default ["a"];'),
   );
@@ -118,7 +112,7 @@ test("what the Datafile threw reads well with backticks of its own", async (t) =
 
 test("another spelling of a local file is no reason to copy it again", async (t) => {
   const download = (url: string) => datafile(`export default [download("b.csv", { url: "${url}" })];`);
-  const here = project(t, { ...download("file:data/a.csv"), "data/a.csv": "a\n1\n" });
+  const here = projectIn(t, { ...download("file:data/a.csv"), "data/a.csv": "a\n1\n" });
   assert.equal((await here.run()).code, 0);
   for (const url of ["file:./data/a.csv", `file://${here.path("data/a.csv")}`]) {
     here.write("Datafile.ts", download(url)["Datafile.ts"]);
@@ -129,7 +123,7 @@ test("another spelling of a local file is no reason to copy it again", async (t)
 test("a goal of millions is refused at once", async (t) => {
   const many = "Array.from({ length: 3000 }, (_, i) => String(i))";
   const where = `{ a: ${many}, b: ${many} }`;
-  const here = project(t, datafile(`export const big = sh("{a}/{b}", { where: ${where} }, ${touch});`));
+  const here = projectIn(t, datafile(`export const big = sh("{a}/{b}", { where: ${where} }, ${touch});`));
   await refused(here, ["big"], /^error: `big` stands for 9000000 targets/);
   await refused(here, ["bigg"], /^error: nothing makes `bigg`.*\nhelp: did you mean `big`\?\n$/);
 });

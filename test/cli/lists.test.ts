@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, plain, projectIn } from "../rig/binary.js";
 
 const datafile = `import { sh, valuesIn } from "dmake";
 export const index = sh("index.txt", { from: "src/months.txt" }, ({ $, input, output }) => $\`sort \${input} > \${output}\`);
@@ -13,17 +13,8 @@ export default [part];
 `;
 
 function project(t: TestContext, text = datafile, files: Record<string, string> = {}): Project {
-  const made = createProject({ "Datafile.ts": text, "src/months.txt": "2021-02\n2021-01\n", ...files });
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, { "Datafile.ts": text, "src/months.txt": "2021-02\n2021-01\n", ...files });
 }
-
-/** Lines with their durations taken out. */
-const plain = (text: string): string[] =>
-  text
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.replace(/\s+[\d.]+ s$/, "").replace(/ \([\d.]+ s\)$/, ""));
 
 test("a list is made first, and then what it lists", async (t) => {
   const here = project(t);

@@ -3,12 +3,10 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { isAlive } from "../../src/system/lock.js";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, projectIn } from "../rig/binary.js";
 
 function project(t: TestContext, datafile: string, files: Record<string, string> = {}): Project {
-  const made = createProject({ "Datafile.ts": datafile, ...files });
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, { "Datafile.ts": datafile, ...files });
 }
 
 const touches = 'export default [sh("out.txt", {}, ({ $, output }) => $`touch ${output}`)];\n';

@@ -1,12 +1,10 @@
 // What a person is warned of while the work goes on: told with the real program.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, projectIn } from "../rig/binary.js";
 
 function project(t: TestContext, files: Record<string, string>): Project {
-  const made = createProject(files);
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, files);
 }
 
 const saving = {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createProject, type Project } from "../rig/binary.js";
+import { type Project, projectIn } from "../rig/binary.js";
 
 const copies = `import { sh } from "dmake";
 export const first = sh("mid/{name}.txt", { from: "in/{name}.txt", where: { name: ["a", "b"] } },
@@ -14,9 +14,7 @@ export default [second];
 
 function project(t: TestContext, datafile = copies, files: Record<string, string> = {}): Project {
   const start = { "Datafile.ts": datafile, "in/a.txt": "apple\n", "in/b.txt": "banana\n" };
-  const made = createProject({ ...start, ...files });
-  t.after(() => made.remove());
-  return made;
+  return projectIn(t, { ...start, ...files });
 }
 
 /** What `why` says, with times, digests and runs taken out and the columns closed up. */

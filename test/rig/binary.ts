@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -122,3 +123,21 @@ function launch(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): R
     });
   return { child, ended, line };
 }
+
+/** The same for one test, and gone with it. */
+export function projectIn(
+  t: TestContext,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  options: { readonly env?: NodeJS.ProcessEnv } = {},
+): Project {
+  const project = createProject(files, options);
+  t.after(() => project.remove());
+  return project;
+}
+
+/** Lines that dmake printed, with their durations taken out. */
+export const plain = (text: string): string[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.replace(/\s+[\d.]+ s$/, "").replace(/ \([\d.]+ s\)$/, ""));
