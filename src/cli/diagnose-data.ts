@@ -1,10 +1,12 @@
 // Says in words what is wrong with downloads and data files. Knows nothing of streams or colours.
-import type { DataFailure, DownloadFailure } from "../core/failure.js";
+import type { DataFailure, DownloadFailure } from "../core/failure-data.js";
 import type { Diagnosis } from "./diagnosis.js";
 
 export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
   switch (failure.reason) {
     case "unsupported-url":
+      if (failure.problem !== undefined)
+        return { message: `\`${failure.url}\` cannot be downloaded: ${failure.problem}` };
       return {
         message: `\`${failure.url}\` cannot be downloaded`,
         help: "`https:`, `http:` and `file:` URLs can",
@@ -31,8 +33,11 @@ export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
     case "download-redirect-refused":
       return { message: `\`${failure.url}\` redirects ${failure.problem}, to \`${failure.to}\`: refused` };
     case "download-incomplete": {
-      const { url, expectedBytes, receivedBytes } = failure;
-      return { message: `\`${url}\` sent ${receivedBytes} bytes where it announced ${expectedBytes}` };
+      const { url, expectedBytes, receivedBytes, attempts } = failure;
+      const tried = attempts > 1 ? ` (tried ${attempts} times)` : "";
+      return {
+        message: `\`${url}\` sent ${receivedBytes} bytes where it announced ${expectedBytes}${tried}`,
+      };
     }
     case "download-not-data": {
       const { url, expected, found, head } = failure;

@@ -1,5 +1,5 @@
 // Says in words what is wrong with Postgres, its tables and the ledger. Knows nothing of streams or colours.
-import type { PostgresFailure } from "../core/failure.js";
+import type { PostgresFailure } from "../core/failure-data.js";
 import type { Diagnosis } from "./diagnosis.js";
 
 export function postgresDiagnosis(failure: PostgresFailure): Diagnosis {

@@ -1,5 +1,5 @@
 // What happens in a build, as plain JSON, for every reader: text, `--json`, a page. Knows nothing of how it is shown.
-import type { Failure, Place } from "./failure.js";
+import type { Failure, Holder, Place } from "./failure.js";
 import type { RunFacts } from "./trace.js";
 import type { Reason } from "./verdict.js";
 
@@ -12,6 +12,21 @@ export type BuildEvent =
       readonly step: string;
       readonly attempt: string;
       readonly reasons: readonly Reason[];
+      /** Counts from 1; more than one where the recipe failed before and is tried again. */
+      readonly tries?: number;
+      /** It has the terminal to itself. */
+      readonly terminal?: true;
+    }
+  /** Somebody else makes it right now. What is waited for is judged again once it is free. */
+  | { readonly event: "waiting"; readonly step: string; readonly holder: Holder }
+  /** It failed and is tried again: the try numbered `tries`, of at most `of`, begins in `inMs`. */
+  | {
+      readonly event: "retrying";
+      readonly step: string;
+      readonly failure: Failure;
+      readonly tries: number;
+      readonly of: number;
+      readonly inMs: number;
     }
   | {
       readonly event: "progress";
@@ -36,7 +51,10 @@ export type BuildEvent =
       readonly failure: Failure;
       readonly at: { readonly file: string; readonly line: number };
     }
+  /** `by` is the step that failed, however far up. */
   | { readonly event: "blocked"; readonly step: string; readonly by: string }
+  /** Right before `finished`, if there are any: what was given up after a failure or an interrupt. */
+  | { readonly event: "not-started"; readonly steps: readonly string[] }
   /** Recipes asked for more while they ran, or a list that was made says what else there is: so many steps there are now. */
   | { readonly event: "grown"; readonly steps: number }
   | ({ readonly event: "warning" } & Warning)
@@ -72,14 +90,34 @@ export type Warning =
       readonly manifest: string;
       readonly standing: "missing" | "would-run" | "may-run";
     }
+  /** Of a build that keeps going: the values of a wildcard are listed in a target that could not be made, so nothing of the rule at `at` could be planned. */
+  | {
+      readonly warning: "list-lost";
+      readonly wildcard: string;
+      readonly manifest: string;
+      readonly at: Place;
+    }
+  /** So many files may be open at once, which is enough for so many recipes. */
+  | { readonly warning: "few-files"; readonly limit: number; readonly jobs: number }
+  /** Processes that a dead run had left running were ended. */
+  | { readonly warning: "orphans-stopped"; readonly holder: Holder; readonly pids: readonly number[] }
+  /** A run died while it published these; that was completed, or, where it could not be, they are stale. */
+  | { readonly warning: "publish-resumed"; readonly step: string; readonly how: "completed" | "undone" }
+  /** A jobserver that cannot be shared: `auth` is what the environment says of it. */
+  | { readonly warning: "jobserver-ignored"; readonly auth: string }
   /** A file whose time lies in the future is read on every run. */
   | { readonly warning: "future-time"; readonly name: string };
 
 /** How a build ended. Every wanted step is counted once; `notStarted` are those given up after a failure or an interrupt. */
 export interface Summary {
+  /** Steps whose recipe ran and came to a good end. */
   readonly made: number;
+  /** Steps that another dmake made meanwhile. */
+  readonly already: number;
   readonly fresh: number;
   readonly failed: number;
+  /** Of those that failed, the ones that somebody else held and that were not to be waited for. */
+  readonly locked: number;
   readonly blocked: number;
   readonly notStarted: number;
   /** Of a dry run: the steps that would run, and those that may. */

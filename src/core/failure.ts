@@ -1,4 +1,5 @@
 // Every expected failure as a plain value: what went wrong, with what is needed to say so. Knows nothing of how it is printed.
+import type { DataFailure, DownloadFailure, PostgresFailure } from "./failure-data.js";
 
 /** A place in a text that a person wrote. `line` and `column` count from 1. */
 export interface Place {
@@ -17,6 +18,15 @@ export const fail = (error: Failure): { readonly ok: false; readonly error: Fail
   ok: false,
   error,
 });
+
+/** A run of dmake that holds what another wants, as far as it is known. */
+export interface Holder {
+  readonly run?: string;
+  readonly pid?: number;
+  readonly host?: string;
+  /** ISO 8601, UTC: when it took what it holds. */
+  readonly since?: string;
+}
 
 export type Failure =
   | UsageFailure
@@ -120,146 +130,6 @@ export type RuleFailure =
       };
     };
 
-/** A download did not bring the bytes it should. URLs here are already free of secrets. */
-export type DownloadFailure =
-  | { readonly reason: "unsupported-url"; readonly url: string }
-  | { readonly reason: "source-missing"; readonly path: string; readonly url: string }
-  | {
-      readonly reason: "download-status";
-      readonly url: string;
-      readonly status: number;
-      readonly statusText: string;
-      readonly attempts: number;
-    }
-  | {
-      readonly reason: "download-network";
-      readonly url: string;
-      readonly message: string;
-      readonly attempts: number;
-    }
-  | {
-      readonly reason: "download-redirects";
-      readonly url: string;
-      /** How many redirects were followed; in a circle, those that lead around with the last one. */
-      readonly hops: number;
-      /** In a circle: the URL that was asked before. */
-      readonly backAt?: string;
-    }
-  | {
-      /** `problem` as `from https to http`. */
-      readonly reason: "download-redirect-refused";
-      readonly url: string;
-      readonly to: string;
-      readonly problem: string;
-    }
-  | {
-      readonly reason: "download-incomplete";
-      readonly url: string;
-      readonly expectedBytes: number;
-      readonly receivedBytes: number;
-    }
-  | {
-      readonly reason: "download-not-data";
-      readonly url: string;
-      readonly expected: string;
-      readonly found: string;
-      readonly head: string;
-    }
-  | {
-      readonly reason: "digest-mismatch";
-      readonly url: string;
-      readonly expected: string;
-      readonly found: string;
-    };
-
-/** A data file does not hold what it should. `line` counts physical lines from 1, the header included. */
-export type DataFailure =
-  | {
-      readonly reason: "not-that-format";
-      readonly file: string;
-      readonly expected: string;
-      readonly found: string;
-    }
-  | { readonly reason: "empty-file"; readonly file: string; readonly expected: string }
-  | {
-      readonly reason: "bad-row";
-      readonly file: string;
-      readonly line?: number;
-      readonly text?: string;
-      readonly problem: string;
-    }
-  | {
-      readonly reason: "bad-value";
-      readonly file: string;
-      readonly line?: number;
-      readonly column: string;
-      readonly text: string;
-      readonly type: string;
-      readonly problem?: string;
-    }
-  | {
-      readonly reason: "unknown-column";
-      readonly file: string;
-      readonly column: string;
-      readonly known: readonly string[];
-    }
-  | { readonly reason: "duplicate-column"; readonly file: string; readonly column: string }
-  | {
-      readonly reason: "unsupported-type";
-      readonly file: string;
-      readonly column: string;
-      readonly type: string;
-      readonly help?: string;
-    }
-  | { readonly reason: "data-engine"; readonly file: string; readonly message: string };
-
-/** Postgres is not there, refuses, or does not fit. `server` never holds a password. */
-export type PostgresFailure =
-  | {
-      readonly reason: "postgres-unreachable";
-      readonly server: string;
-      readonly code: string;
-      readonly message: string;
-    }
-  | {
-      readonly reason: "postgres-refused";
-      readonly server: string;
-      readonly user: string;
-      readonly database: string;
-      readonly code: string;
-      readonly message: string;
-    }
-  | { readonly reason: "postgres-lost"; readonly server: string; readonly message: string }
-  | {
-      readonly reason: "postgres-error";
-      readonly code: string;
-      readonly message: string;
-      readonly detail?: string;
-      readonly hint?: string;
-      readonly doing: string;
-    }
-  | { readonly reason: "embedded-unavailable"; readonly problem: string; readonly help: string }
-  | { readonly reason: "ledger-newer"; readonly found: number; readonly known: number }
-  | {
-      readonly reason: "table-shape";
-      readonly table: string;
-      readonly differences: readonly string[];
-      readonly help: string;
-    }
-  | {
-      readonly reason: "partition-column-taken";
-      readonly table: string;
-      readonly column: string;
-      readonly file: string;
-    }
-  | { readonly reason: "lock-timeout"; readonly target: string; readonly waitedMs: number }
-  | {
-      readonly reason: "rows-lost";
-      readonly table: string;
-      readonly expected: number;
-      readonly found: number;
-    };
-
 /** A recipe did not do its work. */
 export type RecipeFailure =
   | {
@@ -281,5 +151,10 @@ export type RecipeFailure =
   /** Two looks while it was read did not agree, twice. */
   | { readonly reason: "changed-while-read"; readonly path: string }
   | { readonly reason: "wrote-final-path"; readonly output: string }
+  /** Somebody else makes it right now, and we were told not to wait. */
+  | { readonly reason: "locked"; readonly target: string; readonly holder: Holder }
+  /** Another process took over our lock, because it believed us dead: nothing was published. */
+  | { readonly reason: "lock-lost"; readonly target: string }
+  | { readonly reason: "timed-out"; readonly afterMs: number }
   | { readonly reason: "interrupted" }
   | { readonly reason: "io"; readonly doing: string; readonly path: string; readonly code: string };

@@ -135,6 +135,21 @@ export interface Rule {
   /** Wildcard → its finite, ordered values. A wildcard without a domain fits any text without `/`. */
   readonly domains: Readonly<Record<string, Domain>>;
   readonly bind: (binding: Binding) => Result<Recipe>;
+  /** Pool → how many of its places one run of the recipe takes, all at once. Of `cpu` each takes one unless said. */
+  readonly pools?: Readonly<Record<string, number>>;
+  /** One attempt may take no longer, waiting for locks and for what it `need`s not counted. */
+  readonly timeoutMs?: number;
+  /** What a failure that may pass is worth. A download tries again by itself. */
+  readonly retries?: Retries;
+  /** The recipe writes to the final paths: for tools that cannot do otherwise. Its record is removed before it starts. */
+  readonly inPlace?: true;
+}
+
+export interface Retries {
+  /** How often a recipe that has failed runs again. */
+  readonly times: number;
+  /** How long to wait before the first time; doubled for each that follows, up to a minute. */
+  readonly pauseMs: number;
 }
 
 /** A rule with its wildcards bound: one run of a recipe. */

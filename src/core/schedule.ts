@@ -1,21 +1,23 @@
 // The order of work: which step may be judged, which may run, which never will. Knows nothing of freshness or of running.
 import assert from "node:assert/strict";
 import type { Graph } from "./graph.js";
+import { Pools, Queue } from "./pools.js";
 import type { Step } from "./rule.js";
 
-//  wanted ──all it waits for done──► ready ──stale──► queued ──slot──► running ──► done | failed
-//     │ ▲                              │ └──fresh──► done               │   ▲
-//     │ └──more has to be made first───┘                             needs  made
-//     │──something it waits for failed or blocked──► blocked            ▼   │
-//     └──its store cannot be read──► failed                           suspended
+//  wanted ──all it waits for done──► ready ──stale──► queued ──places──► running ──► done | failed
+//     │ ▲                              │ └──fresh──► done ▲                 │
+//     │ └──more has to be made first───┘                  │   it waits: for what it needs, a lock, its next try
+//     │──something it waits for failed or blocked──► blocked                ▼
+//     └──its store cannot be read──► failed               └──────────── suspended
 export type State = "wanted" | "ready" | "queued" | "running" | "suspended" | "done" | "failed" | "blocked";
 
 const allowed: Readonly<Record<State, readonly State[]>> = {
   wanted: ["ready", "blocked", "failed"],
   ready: ["wanted", "queued", "done", "failed"],
   queued: ["running"],
-  running: ["suspended", "done", "failed"],
-  suspended: ["running"],
+  // Back to the queue: given up before its recipe began.
+  running: ["suspended", "done", "failed", "queued"],
+  suspended: ["queued"],
   done: [],
   failed: [],
   blocked: [],
@@ -27,12 +29,17 @@ export class Schedule {
   readonly #states = new Map<Step, State>();
   /** What a step waits for that is not done yet. */
   readonly #waits = new Map<Step, Set<Step>>();
+  /** Of these, what it can do without: it finds out by itself what that means. */
+  readonly #soft = new Map<Step, Set<Step>>();
   readonly #users = new Map<Step, Step[]>();
   #ready: Step[] = [];
-  #queue: Step[] = [];
+  readonly #queue = new Queue();
+  readonly #pools: Pools;
 
-  constructor(graph: Graph) {
+  /** Without pools nothing is ever run, only judged. */
+  constructor(graph: Graph, pools = new Pools(1, new Map())) {
     this.#graph = graph;
+    this.#pools = pools;
     this.add(graph.steps);
   }
 
@@ -75,30 +82,33 @@ export class Schedule {
     return ready;
   }
 
-  /** How many steps wait for a slot. */
+  /** How many steps wait for places. */
   get queued(): number {
-    return this.#queue.length;
+    return this.#queue.size;
   }
 
-  /** The next step to run, in the order in which steps became stale. */
-  takeQueued(): Step | undefined {
-    return this.#queue.shift();
+  /** The next step that may run as places are now: those that go on first, then in the order in which steps became stale. */
+  get nextQueued(): Step | undefined {
+    return this.#queue.next(this.#pools);
   }
 
   /**
-   * Lets a step wait for others too: one that is ready goes back, one that runs stays as it is. Answers the loop, from the
-   * step to itself, if one of them waits for this step; then nothing is changed.
+   * Lets a step wait for others that it has discovered, until they are made or never will be: one that is ready goes back,
+   * one that runs stays as it is. Answers the loop, from the step to itself, if one of them waits for this step; then
+   * nothing is changed.
    */
   waitFor(step: Step, others: readonly Step[]): readonly Step[] | undefined {
-    const open = others.filter((other) => this.stateOf(other) !== "done");
+    const open = others.filter((other) => this.stateOf(other) !== "done" && !isLost(this.stateOf(other)));
     for (const other of open) {
       const loop = this.#pathBetween(other, step);
       if (loop) return [step, ...loop];
     }
+    const known = new Set(this.#waitsOf(step));
     for (const other of open) this.#wait(step, other);
-    if (this.stateOf(step) !== "ready" || open.length === 0) return undefined;
-    this.move(step, "wanted");
-    if (open.some((other) => isLost(this.stateOf(other)))) this.move(step, "blocked");
+    const soft = this.#soft.get(step) ?? new Set();
+    for (const other of open) if (!known.has(other)) soft.add(other);
+    this.#soft.set(step, soft);
+    if (this.stateOf(step) === "ready" && open.length > 0) this.move(step, "wanted");
     return undefined;
   }
 
@@ -107,12 +117,13 @@ export class Schedule {
     const from = this.stateOf(step);
     assert(allowed[from].includes(to), `bug: ${step.id} went from ${from} to ${to}`);
     this.#states.set(step, to);
+    if (from === "queued") this.#queue.remove(step, this.#pools);
     switch (to) {
       case "ready":
         this.#ready.push(step);
         return [];
       case "queued":
-        this.#queue.push(step);
+        this.#queue.add(step, this.#pools, { ahead: from === "suspended" });
         return [];
       case "done":
         for (const user of this.usersOf(step)) this.#inputDone(user, step);
@@ -171,6 +182,10 @@ export class Schedule {
     for (let next = reached.pop(); next; next = reached.pop()) {
       for (const user of this.usersOf(next)) {
         if (this.stateOf(user) !== "wanted") continue;
+        if (this.#soft.get(user)?.has(next)) {
+          this.#inputDone(user, next);
+          continue;
+        }
         this.move(user, "blocked");
         blocked.push(user);
         reached.push(user);

@@ -21,6 +21,12 @@ const tablePrefix = "table:";
 
 export const isTableName = (name: string): boolean => name.startsWith(tablePrefix);
 
+/** Beside an output, while it is made: what was left by a dead run is removed by its name. */
+const temporary = /^\..*\.dmake-[0-9a-f]{16}\.[a-z]+$/s;
+
+/** Whether a name, without its folder, is one that dmake gives to its temporary files. */
+export const isTemporaryName = (name: string): boolean => temporary.test(name);
+
 /** Reads a name as a person writes it. Refuses files outside the root, and tables with an empty part. */
 export function parseTarget(text: string, at?: Place): Result<Target> {
   return isTableName(text) ? parseTable(text, at) : parseFile(text, at);

@@ -1,4 +1,5 @@
 // What is remembered of a success and what is seen now: the two things that a verdict compares. Knows nothing of where either is kept.
+import type { Failure } from "./failure.js";
 
 /** `sha256:` and 64 hex digits, or one of the two marks below. Always compared whole, so that the algorithm can change one day. */
 export type Digest = string;
@@ -72,4 +73,20 @@ export interface Because {
   readonly why: string;
   /** The part, input or output that the reason is about. */
   readonly about?: string;
+}
+
+/** One attempt of a recipe and its end, for people to read; nothing is judged by it. */
+export interface Ended {
+  readonly step: string;
+  readonly attempt: string;
+  /** Counts from 1; more than one where a recipe that failed was tried again. */
+  readonly tries: number;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly durationMs: number;
+  /** `killed`: its dmake died before it could say. */
+  readonly outcome: "made" | "unchanged" | "failed" | "interrupted" | "killed";
+  readonly failure?: Failure;
+  readonly facts?: RunFacts;
+  readonly because: readonly Because[];
 }

@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { CsvError, type Options, parse } from "csv-parse";
 import { parse as parseSync } from "csv-parse/sync";
-import type { DataFailure } from "../core/failure.js";
+import type { DataFailure } from "../core/failure-data.js";
 import { shown } from "./find-value.js";
 
 export interface Dialect {

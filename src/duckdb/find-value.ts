@@ -1,5 +1,5 @@
 // Finds the first text of a table that is no value of its column's type. Knows nothing of files or lines.
-import type { DataFailure } from "../core/failure.js";
+import type { DataFailure } from "../core/failure-data.js";
 import { query } from "./query.js";
 import { quoteIdentifier, quoteText, type Session } from "./session.js";
 import { problemOf, type Reading, recastSql, valueSql } from "./text-checks.js";

@@ -1,6 +1,7 @@
 // What of a Source parquet keeps as it is, what has to become another type first, and what it cannot hold. Knows nothing of files.
-import type { DataFailure } from "../core/failure.js";
+
 import { fail, ok, type Result } from "../core/failure.js";
+import type { DataFailure } from "../core/failure-data.js";
 import type { ColumnTypes } from "../core/rule.js";
 import { shown } from "./find-value.js";
 import { quoteIdentifier, quoteText } from "./session.js";

@@ -6,9 +6,10 @@ import { named } from "../core/verdict.js";
 import { shellWord } from "../core/word.js";
 import { attemptOf } from "./execute.js";
 import { Facts, type Stores, storeOf } from "./facts.js";
+import type { Waiting } from "./ports.js";
 
 /** Adopts one step; what it is made from is taken as it is, fresh or not. What is not there is `usage`. */
-export async function adopt(step: Step, stores: Stores): Promise<Result<void>> {
+export async function adopt(step: Step, stores: Stores, waiting?: Waiting): Promise<Result<void>> {
   const facts = new Facts(stores);
   const looked = [...step.inputs, ...step.uses];
   const seen = await facts.observe([...looked, ...step.outputs]);
@@ -27,6 +28,6 @@ export async function adopt(step: Step, stores: Stores): Promise<Result<void>> {
   const parts = recipeParts(step, inputs);
   if (!parts.ok) return parts;
   const attempt = attemptOf({ step, parts: parts.value, inputs, verdict: { kind: "fresh" } }, true);
-  const adopted = await storeOf(stores, step.id).adopt(attempt);
+  const adopted = await storeOf(stores, step.id).adopt(attempt, waiting);
   return adopted.ok ? ok(undefined) : adopted;
 }

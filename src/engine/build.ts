@@ -1,27 +1,35 @@
 // The one loop: judges what is ready, runs what is stale, until nothing is left. Knows nothing of how anything is stored, run or shown.
 import type { Emit, Summary } from "../core/event.js";
-import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import { type Failure, fail, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
+import { type Places, Pools } from "../core/pools.js";
 import type { Step } from "../core/rule.js";
 import { Schedule } from "../core/schedule.js";
 import { isTableName } from "../core/target.js";
 import { Bell } from "./bell.js";
-import { execute } from "./execute.js";
-import { Facts, type Stores, storeOf } from "./facts.js";
+import { Facts, type Stores } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
 import { Needs } from "./needs.js";
-import type { Job, Outcome, Runners } from "./ports.js";
-import { type Asked, settle } from "./settle.js";
+import { Paused } from "./paused.js";
+import type { History, Runners, Slots } from "./ports.js";
+import { Seats } from "./seats.js";
+import { tryOut } from "./tries.js";
 
 export interface BuildOptions {
-  /** Recipes at once. */
+  /** Recipes at once: the places of the pool `cpu`. */
   readonly jobs: number;
+  /** The places of all other pools. */
+  readonly pools?: ReadonlyMap<string, number>;
   /** After a failure, go on with what does not depend on it. */
   readonly keepGoing: boolean;
   /** Run every step, fresh or not. */
   readonly forced: boolean;
   /** Processor threads to share among the jobs. */
   readonly cores: number;
+  /** What somebody else makes right now fails with `locked`, instead of being waited for. */
+  readonly noWait?: boolean;
+  /** Which of our streams a recipe with the terminal prints to. */
+  readonly terminal?: "stdout" | "stderr";
 }
 
 export interface World {
@@ -29,6 +37,11 @@ export interface World {
   readonly runners: Runners;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Left out, a recipe may run whenever the pools have places. */
+  readonly slots?: Slots;
+  readonly history?: History;
+  /** By which the processes of this run are found. */
+  readonly run?: string;
 }
 
 /** Brings every step of the graph up to date. Failed steps are events, and counted in the answer. */
@@ -37,6 +50,8 @@ export async function build(graph: Graph, options: BuildOptions, world: World): 
   world.emit({ event: "started", steps: graph.steps.length, jobs: options.jobs });
   const lap = new Lap(graph, options, world);
   await lap.run();
+  const { notStarted } = lap;
+  if (notStarted.length > 0) world.emit({ event: "not-started", steps: notStarted });
   return lap.summary(Math.round(performance.now() - started));
 }
 
@@ -45,44 +60,61 @@ class Lap {
   readonly #graph: Graph;
   readonly #options: BuildOptions;
   readonly #world: World;
+  readonly #pools: Pools;
+  readonly #seats: Seats;
   readonly #schedule: Schedule;
   readonly #facts: Facts;
+  readonly #paused: Paused;
   readonly #needs: Needs;
   readonly #stale = new Map<Step, Judged>();
-  /** Steps whose recipe has begun and not ended, those that wait for what they need among them. */
+  /** Steps that were started and have not ended, those that wait in the middle among them. */
   readonly #begun = new Set<Step>();
   /** Rings whenever there may be something new to judge or start. */
   readonly #bell = new Bell();
+  /** Aborts when nothing new is to begin: interrupted, or failed without `keepGoing`. */
+  readonly #stop = new AbortController();
   #failures = 0;
+  #locked = 0;
   #made = 0;
+  #already = 0;
 
   constructor(graph: Graph, options: BuildOptions, world: World) {
     this.#graph = graph;
     this.#options = options;
     this.#world = world;
-    this.#schedule = new Schedule(graph);
+    this.#pools = new Pools(options.jobs, options.pools ?? new Map());
+    this.#seats = new Seats(this.#pools, world.slots);
+    this.#schedule = new Schedule(graph, this.#pools);
     this.#facts = new Facts(world.stores);
-    this.#needs = new Needs({ ...this.#progress, ring: () => this.#bell.ring() });
+    const ring = () => this.#bell.ring();
+    const release = (step: Step) => this.#seats.release(step);
+    this.#paused = new Paused({ schedule: this.#schedule, release, ring });
+    this.#needs = new Needs({ ...this.#progress, paused: this.#paused });
+    world.slots?.onFree(ring);
   }
 
   async run(): Promise<void> {
+    const ring = () => this.#bell.ring();
+    this.#world.signal.addEventListener("abort", ring, { once: true });
     await this.#askTables();
     for (;;) {
       const rung = this.#bell.next();
       await this.#judgeReady();
       this.#start();
-      if (this.#begun.size === 0) return;
+      if (this.#begun.size === 0) break;
       await rung;
     }
+    this.#world.signal.removeEventListener("abort", ring);
   }
 
   get #progress() {
     return { graph: this.#graph, schedule: this.#schedule, joined: this.#joined };
   }
 
-  /** Whether nothing new may be started: interrupted, or failed without `keepGoing`. */
   get #stopping(): boolean {
-    return this.#world.signal.aborted || (this.#failures > 0 && !this.#options.keepGoing);
+    const isOver = this.#world.signal.aborted || (this.#failures > 0 && !this.#options.keepGoing);
+    if (isOver) this.#stop.abort();
+    return isOver;
   }
 
   /**
@@ -124,6 +156,11 @@ class Lap {
     return fail({ reason: "no-rule", target: missing, neededBy: step.id, at: step.rule.at, suggestions: [] });
   }
 
+  async #judgeAgain(step: Step): Promise<Result<Judged | "waiting">> {
+    const gathered = await gather([step], this.#facts);
+    return gathered.ok ? this.#judge(step) : gathered;
+  }
+
   #settle(judged: Judged): void {
     const { step, verdict } = judged;
     switch (verdict.kind) {
@@ -138,66 +175,64 @@ class Lap {
     }
   }
 
-  /** A recipe that has got what it needed goes on before another one begins. */
+  /** Gives places to whose turn it is: those who were paused first, then those who have not begun. */
   #start(): void {
-    const isActive = (step: Step) => this.#schedule.stateOf(step) === "running";
-    let active = [...this.#begun].filter(isActive).length;
-    if (this.#stopping) this.#needs.giveUp();
-    while (!this.#stopping && active < this.#options.jobs) {
-      active += 1;
-      if (this.#needs.resume()) continue;
-      const step = this.#schedule.takeQueued();
-      const judged = step && this.#stale.get(step);
-      if (!step || !judged) return;
+    if (this.#stopping) {
+      this.#needs.giveUp();
+      this.#paused.giveUp();
+      return;
+    }
+    for (let step = this.#schedule.nextQueued; step; step = this.#schedule.nextQueued) {
+      const places = this.#seats.take(step);
+      if (!places) return;
       this.#schedule.move(step, "running");
-      this.#begun.add(step);
-      void this.#execute(judged, active).finally(() => {
-        this.#begun.delete(step);
-        this.#needs.look();
-        this.#bell.ring();
-      });
+      if (!this.#paused.wake(step)) this.#begin(step, places);
     }
   }
 
-  async #execute(judged: Judged, active: number): Promise<void> {
-    const { step } = judged;
-    const { stores, runners, emit, signal } = this.#world;
-    const { jobs, cores, forced } = this.#options;
-    // Shared among those that run and those that are about to: a lone job gets the whole machine.
-    const busy = Math.min(jobs, active + this.#schedule.queued);
-    const threads = Math.max(1, Math.floor(cores / busy));
-    const asked: Asked = { seen: new Set(), lost: new Set() };
-    // One after the other, if a recipe asks for several things at once: it is suspended once.
-    let last: Promise<unknown> = Promise.resolve();
-    const need: Job["need"] = (names) => {
-      const answer = last.then(() => this.#need(step, names, asked));
-      last = answer;
-      return answer;
-    };
-    const executed = await execute(judged, {
-      ...{ store: storeOf(stores, step.id), runners, emit, signal, threads, forced },
-      need,
-      settle: (outcome: Outcome) =>
-        settle(judged, { facts: this.#facts, graph: this.#graph, emit, asked, outcome }),
+  #begin(step: Step, places: Places): void {
+    const judged = this.#stale.get(step);
+    if (!judged) throw new Error(`bug: ${step.id} was never judged`);
+    this.#begun.add(step);
+    void this.#execute(judged, places).finally(() => {
+      this.#begun.delete(step);
+      this.#seats.release(step);
+      this.#needs.look();
+      this.#bell.ring();
     });
-    const known = executed.ok ? await this.#facts.published(executed.value.trace) : executed;
-    if (executed.ok && known.ok) {
-      const { trace, how, durationMs } = executed.value;
-      this.#made += 1;
-      emit({ event: "done", step: step.id, how, durationMs, facts: trace.facts });
-      this.#schedule.move(step, "done");
-    } else if (!known.ok) this.#fail(step, known.error);
   }
 
-  /** What is not there is noted too: a recipe that goes on without it depends on there being nothing. */
-  async #need(step: Step, names: readonly string[], asked: Asked): ReturnType<Job["need"]> {
-    const made = await this.#needs.need(step, names);
-    const seen = made.ok ? await this.#facts.observe(names) : made;
-    for (const name of names) (seen.ok ? asked.seen : asked.lost).add(name);
-    if (!seen.ok) return seen;
-    const missing = names.find((name) => this.#facts.of(name).kind === "absent");
-    if (missing === undefined) return ok(undefined);
-    return fail({ reason: "no-rule", target: missing, neededBy: step.id, at: step.rule.at, suggestions: [] });
+  /** Shared among those that run and those that are about to: a lone job gets the whole machine. */
+  #threadsFor({ cpu = 1 }: Places): number {
+    const { jobs, cores } = this.#options;
+    const busy = Math.min(jobs, this.#pools.takenOf("cpu") + this.#schedule.queued);
+    return Math.max(1, Math.min(cores, Math.max(cpu, Math.floor(cores / busy))));
+  }
+
+  async #execute(judged: Judged, places: Places): Promise<void> {
+    const { step } = judged;
+    const { slots, emit, ...world } = this.#world;
+    const { forced, noWait = false, terminal = "stdout" } = this.#options;
+    const ended = await tryOut(
+      judged,
+      { threads: this.#threadsFor(places), ...(places.console && { terminal }) },
+      {
+        ...world,
+        ...{ emit, forced, noWait, graph: this.#graph, facts: this.#facts },
+        ...{ needs: this.#needs, paused: this.#paused, stopping: this.#stop.signal },
+        judgeAgain: (one) => this.#judgeAgain(one),
+        ...(slots && { child: () => slots.child() }),
+      },
+    );
+    if (!ended.ok) return this.#fail(step, ended.error);
+    if (ended.value.how === "given-up") return void this.#schedule.move(step, "queued");
+    const { trace, how, durationMs } = ended.value;
+    const known = await this.#facts.published(trace);
+    if (!known.ok) return this.#fail(step, known.error);
+    if (how === "already") this.#already += 1;
+    else this.#made += 1;
+    emit({ event: "done", step: step.id, how, durationMs, facts: trace.facts });
+    this.#schedule.move(step, "done");
   }
 
   readonly #joined = (steps: readonly Step[]): void => {
@@ -207,7 +242,10 @@ class Lap {
 
   #tellIfBlocked(step: Step): void {
     if (this.#schedule.stateOf(step) !== "blocked") return;
-    this.#world.emit({ event: "blocked", step: step.id, by: this.#schedule.blockerOf(step)?.id ?? "" });
+    let by: Step | undefined = step;
+    // It may be blocked by one that is blocked itself.
+    while (by && this.#schedule.stateOf(by) === "blocked") by = this.#schedule.blockerOf(by);
+    this.#world.emit({ event: "blocked", step: step.id, by: by?.id ?? "" });
     this.#needs.look();
   }
 
@@ -215,6 +253,7 @@ class Lap {
     // The first failure stops the build: steps that never ran do not each repeat it.
     if (this.#stopping && this.#schedule.stateOf(step) !== "running") return;
     this.#failures += 1;
+    if (failure.reason === "locked") this.#locked += 1;
     const { file, line } = step.rule.at;
     this.#world.emit({ event: "failed", step: step.id, failure, at: { file, line } });
     for (const blocked of this.#schedule.move(step, "failed"))
@@ -222,15 +261,23 @@ class Lap {
     this.#needs.look();
   }
 
+  /** What was given up before it began. */
+  get notStarted(): readonly string[] {
+    const isOpen = (step: Step) => ["wanted", "ready", "queued"].includes(this.#schedule.stateOf(step));
+    return this.#graph.steps.filter(isOpen).map(({ id }) => id);
+  }
+
   summary(durationMs: number): Summary {
     const states = this.#graph.steps.map((step) => this.#schedule.stateOf(step));
-    const count = (...wanted: string[]) => states.filter((state) => wanted.includes(state)).length;
+    const count = (wanted: string) => states.filter((state) => state === wanted).length;
     return {
       made: this.#made,
-      fresh: count("done") - this.#made,
+      already: this.#already,
+      fresh: count("done") - this.#made - this.#already,
       failed: this.#failures,
+      locked: this.#locked,
       blocked: count("blocked"),
-      notStarted: count("wanted", "ready", "queued"),
+      notStarted: this.notStarted.length,
       wouldRun: 0,
       mayRun: 0,
       interrupted: this.#world.signal.aborted,

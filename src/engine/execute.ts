@@ -1,14 +1,27 @@
-// Runs one recipe and publishes its outputs. Knows nothing of the graph, of freshness, or of other steps.
+// Runs one attempt of one recipe and publishes its outputs. Knows nothing of the graph, of freshness, or of other steps.
 import { randomBytes } from "node:crypto";
 import type { Emit } from "../core/event.js";
-import { fail, ok, type Result } from "../core/failure.js";
+import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import { given } from "../core/fingerprint.js";
 import type { Recipe } from "../core/rule.js";
 import { isTableName } from "../core/target.js";
 import type { NamedDigest, Trace } from "../core/trace.js";
 import { inShort } from "../core/verdict.js";
+import { Deadline } from "./deadline.js";
 import type { Judged } from "./judge.js";
-import type { Attempt, Job, Outcome, Runner, Runners, Stage, Store } from "./ports.js";
+import {
+  type Attempt,
+  type Child,
+  type History,
+  type Job,
+  marks,
+  type Outcome,
+  type Runner,
+  type Runners,
+  type Stage,
+  type Store,
+  type Waiting,
+} from "./ports.js";
 
 export interface ExecuteOptions {
   readonly store: Store;
@@ -17,10 +30,22 @@ export interface ExecuteOptions {
   readonly signal: AbortSignal;
   readonly threads: number;
   readonly forced: boolean;
+  /** Counts from 1. */
+  readonly tries: number;
+  readonly waiting: Waiting;
+  /** Called once a wait for the place to write is over. Answers whether to go on with what was judged before. */
+  readonly afterWait: () => Promise<boolean>;
   /** What the recipe finds out that it needs. */
   readonly need: Job["need"];
   /** What is to be recorded of inputs, and of what was discovered, once the recipe has ended. */
-  readonly settle: (outcome: Outcome) => Promise<Result<Settled>>;
+  readonly settle: (judged: Judged, outcome: Outcome) => Promise<Result<Settled>>;
+  /** What a process that the recipe starts is given, besides marks. */
+  readonly child?: () => Child;
+  /** Set where the recipe holds the terminal. */
+  readonly terminal?: "stdout" | "stderr";
+  /** By which its processes are found. */
+  readonly run?: string;
+  readonly history?: History;
 }
 
 export interface Settled {
@@ -28,11 +53,10 @@ export interface Settled {
   readonly discovered: readonly NamedDigest[];
 }
 
-export interface Executed {
-  readonly trace: Trace;
-  readonly how: "made" | "unchanged" | "already";
-  readonly durationMs: number;
-}
+export type Executed =
+  | { readonly how: "made" | "unchanged" | "already"; readonly trace: Trace; readonly durationMs: number }
+  /** It had to wait, and was told not to go on after that. */
+  | { readonly how: "given-up" };
 
 /** What is known of an attempt before it begins. */
 export function attemptOf(
@@ -52,44 +76,107 @@ export function attemptOf(
 
 /** Stages, runs, publishes. On any failure nothing of the attempt is left and what was published before stays. */
 export async function execute(judged: Judged, options: ExecuteOptions): Promise<Result<Executed>> {
+  const { store, emit, forced, tries } = options;
   const { step, verdict } = judged;
+  const attempt = attemptOf(judged, forced);
+  let hasWaited = false;
+  const onWait = (holder: Holder) => {
+    hasWaited = true;
+    options.waiting.onWait(holder);
+  };
+  const staged = await store.stage(attempt, { ...options.waiting, onWait });
+  const goesOn = !hasWaited || (await options.afterWait());
+  if (!staged.ok) return goesOn ? staged : ok({ how: "given-up" });
+  if (staged.value.kind === "already")
+    return ok({ trace: staged.value.trace, how: "already", durationMs: sinceStart(attempt) });
+  if (!goesOn) {
+    await store.discard(attempt, staged.value);
+    return ok({ how: "given-up" });
+  }
+  emit({
+    ...{ event: "running", step: step.id, attempt: attempt.id },
+    reasons: verdict.kind === "stale" ? verdict.reasons : [],
+    ...(tries > 1 && { tries }),
+    ...(options.terminal && { terminal: true }),
+  });
+  const executed = await work({ judged, attempt, stage: staged.value }, options);
+  note({ attempt, executed }, options);
+  return executed;
+}
+
+const sinceStart = ({ startedAt }: Attempt): number => Date.now() - Date.parse(startedAt);
+
+interface Working {
+  readonly judged: Judged;
+  readonly attempt: Attempt;
+  readonly stage: Stage;
+}
+
+async function work(working: Working, options: ExecuteOptions): Promise<Result<Executed>> {
+  const { judged, attempt, stage } = working;
   const { store, emit, signal } = options;
   const started = performance.now();
-  const attempt = attemptOf(judged, options.forced);
-  const reasons = verdict.kind === "stale" ? verdict.reasons : [];
-  emit({ event: "running", step: step.id, attempt: attempt.id, reasons });
-  const stage = await store.stage(attempt, signal);
   const elapsed = () => Math.round(performance.now() - started);
-  if (!stage.ok) return stage;
-  if (stage.value.kind === "already")
-    return ok({ trace: stage.value.trace, how: "already", durationMs: elapsed() });
-
   let published = false;
   try {
-    const outcome = await run(judged, stage.value, options);
+    const outcome = await runInTime(working, options);
     if (!outcome.ok) return outcome;
     if (signal.aborted) return fail({ reason: "interrupted" });
-    const settled = await options.settle(outcome.value);
+    const settled = await options.settle(judged, outcome.value);
     if (!settled.ok) return settled;
     const finished = { outcome: outcome.value, durationMs: elapsed(), ...settled.value };
-    const made = await store.publish(attempt, stage.value, finished);
+    const made = await store.publish(attempt, stage, finished);
     if (!made.ok) return made;
     published = true;
     for (const { output, path } of made.value.saved)
       emit({ event: "warning", warning: "output-saved", output, path });
     return ok({ trace: made.value.trace, how: outcome.value.kind, durationMs: elapsed() });
   } finally {
-    if (!published) await store.discard(attempt, stage.value);
+    if (!published) await store.discard(attempt, stage);
   }
 }
 
-async function run(judged: Judged, stage: Stage, options: ExecuteOptions): Promise<Result<Outcome>> {
+function note(
+  { attempt, executed }: { readonly attempt: Attempt; readonly executed: Result<Executed> },
+  { history, tries }: ExecuteOptions,
+): void {
+  const { id, step, startedAt, because } = attempt;
+  const known = { step: step.id, attempt: id, tries, startedAt, because };
+  if (!executed.ok) {
+    const failure = executed.error;
+    const outcome = failure.reason === "interrupted" ? "interrupted" : "failed";
+    history?.note({ ...known, durationMs: sinceStart(attempt), outcome, failure });
+  } else if (executed.value.how === "made" || executed.value.how === "unchanged") {
+    const { how, durationMs, trace } = executed.value;
+    history?.note({ ...known, durationMs, outcome: how, facts: trace.facts });
+  }
+}
+
+/** As long as its rule allows; what it waits for meanwhile does not count. */
+async function runInTime(working: Working, options: ExecuteOptions): Promise<Result<Outcome>> {
+  const { timeoutMs } = working.judged.step.rule;
+  if (timeoutMs === undefined) return run(working, options);
+  const deadline = new Deadline(timeoutMs, options.signal);
+  const need: Job["need"] = async (names) => {
+    deadline.pause();
+    const answer = await options.need(names);
+    deadline.resume();
+    return answer;
+  };
+  const outcome = await run(working, { ...options, need, signal: deadline.signal });
+  deadline.end();
+  const isCut = !outcome.ok && outcome.error.reason === "interrupted" && deadline.isOver;
+  return isCut && !options.signal.aborted ? fail({ reason: "timed-out", afterMs: timeoutMs }) : outcome;
+}
+
+async function run({ judged, attempt, stage }: Working, options: ExecuteOptions): Promise<Result<Outcome>> {
   const { step, trace, verdict, inputs } = judged;
-  const { emit, signal, threads, need } = options;
+  const { emit, signal, threads, need, terminal, run: runId } = options;
   // Conditional requests only make sense while the output is what the record says.
   const intact =
     verdict.kind === "stale" &&
     !verdict.reasons.some(({ why }) => why === "output-missing" || why === "output-edited");
+  const child = step.recipe.kind === "sh" ? options.child?.() : undefined;
   const job: Job = {
     step,
     inputs: given(step, inputs).filter((name) => !isTableName(name)),
@@ -100,6 +187,11 @@ async function run(judged: Judged, stage: Stage, options: ExecuteOptions): Promi
     log: (text) => emit({ event: "output", step: step.id, text }),
     progress: (progress) => emit({ event: "progress", step: step.id, ...progress }),
     need,
+    child: {
+      env: { ...child?.env, ...(runId && { [marks.run]: runId }), [marks.attempt]: attempt.id },
+      descriptors: child?.descriptors ?? [],
+    },
+    ...(terminal && { terminal }),
   };
   return dispatch(step.recipe, job, options.runners);
 }

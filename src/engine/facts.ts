@@ -73,6 +73,12 @@ export class Facts {
     return this.#traces.get(step);
   }
 
+  /** Has a step and what it looks at seen anew: somebody else was at work meanwhile. */
+  forget(step: Step): void {
+    for (const name of [...step.inputs, ...step.uses, ...step.outputs]) this.#known.delete(name);
+    this.#traces.delete(step);
+  }
+
   /** Takes over what a step has made. */
   async published({ outputs }: Trace): Promise<Result<void>> {
     const files = outputs.filter(({ name }) => !isTableName(name)).map(({ name }) => name);

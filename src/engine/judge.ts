@@ -3,7 +3,7 @@ import { ok, type Result } from "../core/failure.js";
 import { recipeParts } from "../core/fingerprint.js";
 import type { Graph } from "../core/graph.js";
 import type { Step } from "../core/rule.js";
-import type { Schedule } from "../core/schedule.js";
+import { isLost, type Schedule } from "../core/schedule.js";
 import { absent, type Fact, type NamedDigest, type Parts, type Trace } from "../core/trace.js";
 import { type Evidence, judge, named, type Verdict } from "../core/verdict.js";
 import type { Facts } from "./facts.js";
@@ -81,7 +81,10 @@ export async function judgeStep(
   return answer(discovered, judge({ ...evidence, discovered }));
 }
 
-/** Has what was discovered made first. Answers the names that cannot be had any more: a reason to run, and no error. */
+/**
+ * Has what was discovered made first. Answers the names that cannot be had any more, or not this time: a reason to run,
+ * and no error. The recipe finds out, as it did the first time.
+ */
 function makeDiscovered(
   step: Step,
   recorded: readonly NamedDigest[],
@@ -97,7 +100,8 @@ function makeDiscovered(
     schedule.add(grown.value);
     joined(grown.value);
     const maker = graph.makers.get(name);
-    if (maker && (maker === step || schedule.waitFor(step, [maker]))) gone.add(name);
+    if (!maker) continue;
+    if (maker === step || isLost(schedule.stateOf(maker)) || schedule.waitFor(step, [maker])) gone.add(name);
   }
   return schedule.stateOf(step) === "ready" ? gone : "waiting";
 }

@@ -1,7 +1,7 @@
 // What the engine asks of the world: stores that hold targets, and runners that carry out recipes. Knows none that exist.
-import type { Result } from "../core/failure.js";
+import type { Holder, Result } from "../core/failure.js";
 import type { Recipe, Step } from "../core/rule.js";
-import type { Because, Digest, Fact, NamedDigest, Parts, RunFacts, Trace } from "../core/trace.js";
+import type { Because, Digest, Ended, Fact, NamedDigest, Parts, RunFacts, Trace } from "../core/trace.js";
 
 /** How far a running recipe is. `done` and `total` are in `unit`; without a total the end is not known. */
 export interface Progress {
@@ -19,6 +19,8 @@ export type Stage =
       readonly paths: readonly string[];
       /** A temporary path for a list of what was read. */
       readonly depfile: string;
+      /** `paths` are the final ones: the recipe writes where others read. */
+      readonly inPlace?: true;
     }
   | { readonly kind: "table"; readonly writer: TableWriter };
 
@@ -60,6 +62,44 @@ export interface Job {
   readonly progress: (progress: Progress) => void;
   /** Brings names up to date that the recipe finds out that it needs, and records that it does. Gives its slot back meanwhile. */
   readonly need: (names: readonly string[]) => Promise<Result<void>>;
+  /** What a process that the recipe starts is given besides our environment. */
+  readonly child?: Child;
+  /** Set where the recipe holds the pool `console`: it is given the terminal, with its stdout as this stream of ours. */
+  readonly terminal?: "stdout" | "stderr";
+}
+
+/** Variables of the environment by which processes of a run, and of an attempt, are found again, wherever they have gone. */
+export const marks = { run: "DMAKE_RUN", attempt: "DMAKE_ATTEMPT" } as const;
+
+/** What processes that recipes start are given by us. */
+export interface Child {
+  /** Besides the environment of dmake. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Open descriptors of ours, to become 4, 5 and so on of the child. */
+  readonly descriptors: readonly number[];
+}
+
+/**
+ * Places for recipes that run at once, beyond what a build decides by itself: tokens of a jobserver, the machine's load.
+ * Lives for one process.
+ */
+export interface Slots {
+  /** All `count` places at once, or nothing; then what `onFree` was given is called when it is worth asking again. While none is taken, this never answers nothing. */
+  take(count: number): Slot | undefined;
+  give(slot: Slot): void;
+  onFree(ring: () => void): void;
+  /** What processes are given, so that they share these places. */
+  child(): Child;
+}
+
+/** Places that were taken, to be given back once. */
+export interface Slot {
+  readonly count: number;
+}
+
+/** Keeps what is known of every attempt, good or bad, for people: nothing is judged by it. */
+export interface History {
+  note(ended: Ended): void;
 }
 
 /** How a recipe ended well. */
@@ -111,6 +151,16 @@ export interface Published {
   readonly saved: readonly { readonly output: string; readonly path: string }[];
 }
 
+/** How to get a place that somebody else may hold. Left out, it is waited for as long as it takes. */
+export interface Waiting {
+  /** Without it the waiting cannot be cut short. */
+  readonly signal?: AbortSignal;
+  /** Whether to fail with `locked` at once. */
+  readonly noWait: boolean;
+  /** Told once, before the waiting begins. */
+  readonly onWait: (holder: Holder) => void;
+}
+
 /** A kind of place where targets live, and where their records live with them. */
 export interface Store {
   /** What is there now, one fact a name, in order. Reads content only where nothing cheaper answers. */
@@ -121,16 +171,16 @@ export interface Store {
   traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>>;
   /**
    * Prepares a place to write, waiting for whoever writes there now. `already`: another process has published the same
-   * meanwhile. Without a signal the waiting cannot be cut short.
+   * meanwhile.
    */
   stage(
     attempt: Attempt,
-    signal?: AbortSignal,
+    waiting?: Waiting,
   ): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>>;
   /** Makes what is staged visible and records it, whole or not at all. */
   publish(attempt: Attempt, stage: Stage, finished: Finished): Promise<Result<Published>>;
   /** Records what is there as if it had been made now, for somebody who vouches for it. */
-  adopt(attempt: Attempt): Promise<Result<Trace>>;
+  adopt(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace>>;
   /** Leaves nothing of a stage behind. */
   discard(attempt: Attempt, stage: Stage): Promise<void>;
   close(): Promise<void>;

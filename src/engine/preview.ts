@@ -68,7 +68,7 @@ export async function preview(
     }
   }
   const durationMs = Math.round(performance.now() - started);
-  const none = { made: 0, failed: 0, blocked: 0, notStarted: 0 };
+  const none = { made: 0, already: 0, failed: 0, locked: 0, blocked: 0, notStarted: 0 };
   const { fresh, "would-run": wouldRun, "may-run": mayRun } = counts;
   return ok({ ...none, fresh, wouldRun, mayRun, interrupted: signal.aborted, durationMs });
 }

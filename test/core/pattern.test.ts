@@ -9,6 +9,7 @@ import {
   matcher,
   parseNamePattern,
   parsePattern,
+  shownValue,
   valueProblem,
 } from "../../src/core/pattern.js";
 import { domains, here, pattern } from "../rig/recipes.js";
@@ -137,8 +138,38 @@ test("the literal length counts what is no wildcard", () => {
 test("values that would name something elsewhere are refused", () => {
   for (const value of ["", "a/b", "/", ".", "..", "a\0b"])
     assert.notEqual(valueProblem(value), undefined, value);
-  for (const value of ["a", "...", "..a", "2023-01", " ", "\n", "ü", "-rf", "$HOME"])
+  for (const value of [
+    "a",
+    "...",
+    "..a",
+    "2023-01",
+    " ",
+    "ü",
+    "日本",
+    "😀",
+    "-rf",
+    "$HOME",
+    "a\\b",
+    "'",
+    "`x`",
+  ])
     assert.equal(valueProblem(value), undefined);
+});
+
+test("nor can a value break a line, steer a terminal or hold half a character; it can be shown all the same", () => {
+  for (const [value, problem, shown] of [
+    ["a\n", "contains a line break", "a\\u000a"],
+    ["2021-01\r", "contains a line break", "2021-01\\u000d"],
+    ["a\u2028b", "contains a line break", "a\\u2028b"],
+    ["\u001b[2J", "contains a control character", "\\u001b[2J"],
+    ["\u009b2J", "contains a control character", "\\u009b2J"],
+    ["\u007f", "contains a control character", "\\u007f"],
+    ["\ud83d", "contains half a character", "\\ud83d"],
+  ] as const) {
+    assert.equal(valueProblem(value), problem);
+    assert.equal(shownValue(value), shown);
+  }
+  assert.equal(shownValue("日本 😀 a\\b"), "日本 😀 a\\b");
 });
 
 test("bindings run over all domains, the last wildcard fastest, a repeated one once", () => {

@@ -1,9 +1,11 @@
 // Dependencies that are found while recipes run: made when they are asked for, recorded, and compared the next time.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fail } from "../../src/core/failure.js";
 import type { Rule } from "../../src/core/rule.js";
 import {
   copies,
+  exit,
   fails,
   Gate,
   joins,
@@ -277,4 +279,27 @@ test("a command that reads what a rule makes has to declare it: it may have read
   world.edit("raw", "2");
   await world.build("out");
   assert.equal(world.read("out"), "2");
+});
+
+test("a function that goes on without what it could not have ends the same each time", async () => {
+  const goesOn: Work = async (job, desk) => {
+    const answer = await job.need(["x"]);
+    await put(job, desk, () => (answer.ok ? desk.read("x") : "without"));
+    return made;
+  };
+  let isBroken = false;
+  const x: Work = (job, desk) => (isBroken ? fail(exit) : joins(job, desk));
+  const world = await given({
+    raw: "1",
+    rules: [makes("out", { work: goesOn }), copies("raw", "x", { work: x })],
+  });
+  await world.build("out");
+  isBroken = true;
+  world.edit("raw", "2");
+  for (const _round of [1, 2]) {
+    const report = await world.build("out", { keepGoing: true });
+    const { made: built, failed, blocked } = report.summary;
+    assert.deepEqual({ built, failed, blocked }, { built: 1, failed: 1, blocked: 0 });
+    assert.equal(world.read("out"), "without");
+  }
 });

@@ -1,10 +1,17 @@
 // A store that lives in memory, with the records beside the content. Knows nothing of rules, graphs or real disks.
-import type { Failure } from "../../src/core/failure.js";
-import { fail, ok, type Result } from "../../src/core/failure.js";
+import { type Failure, fail, type Holder, ok, type Result } from "../../src/core/failure.js";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { Step } from "../../src/core/rule.js";
 import type { Digest, Fact, Trace } from "../../src/core/trace.js";
-import type { Attempt, Finished, Published, Stage, Store, TableWriter } from "../../src/engine/ports.js";
+import type {
+  Attempt,
+  Finished,
+  Published,
+  Stage,
+  Store,
+  TableWriter,
+  Waiting,
+} from "../../src/engine/ports.js";
 
 /** Lives for one test. What it was asked is counted, so that a test can say "one question for all partitions". */
 export class MemoryStore implements Store {
@@ -24,6 +31,10 @@ export class MemoryStore implements Store {
   unreachable: Failure | undefined;
   /** Set: another process has just made what an attempt was to make. */
   already: ((attempt: Attempt) => Trace | undefined) | undefined;
+  /** Step → another process that makes it now, until it is `free`. */
+  readonly locked = new Map<string, { readonly holder: Holder; readonly free: Promise<void> }>();
+  /** Attempts that have a stage which was neither published nor discarded. */
+  readonly open = new Set<string>();
   /** How often anything was recorded or published. */
   writes = 0;
   readonly #kind: Stage["kind"];
@@ -68,9 +79,18 @@ export class MemoryStore implements Store {
     return this.unreachable ? fail(this.unreachable) : ok(steps.map(({ id }) => this.records.get(id)));
   }
 
-  async stage(attempt: Attempt): ReturnType<Store["stage"]> {
+  async stage(attempt: Attempt, waiting?: Waiting): ReturnType<Store["stage"]> {
+    const held = this.locked.get(attempt.step.id);
+    if (held && waiting?.noWait)
+      return fail({ reason: "locked", target: attempt.step.id, holder: held.holder });
+    if (held) {
+      waiting?.onWait(held.holder);
+      const isCut = new Promise<true>((cut) => waiting?.signal?.addEventListener("abort", () => cut(true)));
+      if (await Promise.race([held.free, isCut])) return fail({ reason: "interrupted" });
+    }
     const trace = attempt.forced ? undefined : this.already?.(attempt);
     if (trace) return ok({ kind: "already", trace });
+    this.open.add(attempt.id);
     if (this.#kind === "table") return ok({ kind: "table", writer: this.#writer(attempt) });
     const paths = attempt.step.outputs.map((name) => stagedName(name, attempt));
     return ok({ kind: "files", paths, depfile: `${stagedName(attempt.step.id, attempt)}.d` });
@@ -78,6 +98,7 @@ export class MemoryStore implements Store {
 
   async publish(attempt: Attempt, _stage: Stage, finished: Finished): Promise<Result<Published>> {
     const { step } = attempt;
+    this.open.delete(attempt.id);
     const saved: { output: string; path: string }[] = [];
     if (finished.outcome.kind === "made") {
       const missing = step.outputs.find((output) => this.#written(output, attempt).length === 0);
@@ -119,6 +140,7 @@ export class MemoryStore implements Store {
   }
 
   async discard(attempt: Attempt): Promise<void> {
+    this.open.delete(attempt.id);
     for (const output of attempt.step.outputs)
       for (const path of this.#written(output, attempt)) this.staged.delete(path);
   }

@@ -2,7 +2,7 @@
 import type { Failure, Place } from "../../src/core/failure.js";
 import { fail, ok, type Result } from "../../src/core/failure.js";
 import { type Domain, type Pattern, parseNamePattern } from "../../src/core/pattern.js";
-import type { InputSpec, Recipe, Rule } from "../../src/core/rule.js";
+import type { InputSpec, Recipe, Retries, Rule } from "../../src/core/rule.js";
 import { isTableName } from "../../src/core/target.js";
 import type { Job, Outcome } from "../../src/engine/ports.js";
 
@@ -50,6 +50,9 @@ export interface RuleOptions {
   /** Part of the recipe's fingerprint. */
   readonly version?: string;
   readonly work?: Work;
+  readonly pools?: Readonly<Record<string, number>>;
+  readonly timeoutMs?: number;
+  readonly retries?: Retries;
 }
 
 const spec = (input: string | Rule | InputSpec): InputSpec => {
@@ -79,6 +82,9 @@ export function makes(outputs: string | readonly string[], options: RuleOptions 
         Object.entries(pending).map(([name, target]) => [name, { values: [], pending: target }]),
       ),
     },
+    ...(options.pools && { pools: options.pools }),
+    ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
+    ...(options.retries && { retries: options.retries }),
     bind: () => {
       const recipe: Recipe = isTableName(patterns[0]?.text ?? "")
         ? { kind: "load", columns: { version }, csv: {}, partitionColumn: undefined }

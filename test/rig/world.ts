@@ -1,17 +1,18 @@
 // A whole project in memory: files, tables, rules with scripted recipes, and the real engine over them. Knows nothing of real disks or databases.
 import assert from "node:assert/strict";
 import micromatch from "micromatch";
-import type { BuildEvent, Summary, Warning } from "../../src/core/event.js";
+import type { BuildEvent, Emit, Summary, Warning } from "../../src/core/event.js";
 import { type Failure, fail, type Result } from "../../src/core/failure.js";
 import { type Graph, graphOf } from "../../src/core/graph.js";
 import type { Globs } from "../../src/core/inputs.js";
 import type { Recipe, Rule } from "../../src/core/rule.js";
 import { type RuleSet, ruleSet } from "../../src/core/rule-set.js";
 import { isTableName } from "../../src/core/target.js";
+import type { Ended } from "../../src/core/trace.js";
 import type { Reason } from "../../src/core/verdict.js";
 import { adopt } from "../../src/engine/adopt.js";
 import { type BuildOptions, build } from "../../src/engine/build.js";
-import type { Job, Runners } from "../../src/engine/ports.js";
+import type { Job, Runners, Slots } from "../../src/engine/ports.js";
 import { type Previewed, preview } from "../../src/engine/preview.js";
 import { checkSources } from "../../src/engine/sources.js";
 import { MemoryStore } from "./memory-store.js";
@@ -33,7 +34,11 @@ export interface Report {
   readonly warnings: readonly Warning["warning"][];
 }
 
-type Options = Partial<BuildOptions> & { readonly signal?: AbortSignal };
+type Options = Partial<BuildOptions> & {
+  readonly signal?: AbortSignal;
+  readonly slots?: Slots;
+  readonly emit?: Emit;
+};
 
 /** A world that holds these files and tables, and these rules. */
 export async function given(
@@ -49,6 +54,8 @@ export class World {
   readonly tables = new MemoryStore("table");
   /** All jobs that recipes were given, in order. */
   readonly jobs: Job[] = [];
+  /** Every attempt and its end, in order. */
+  readonly history: Ended[] = [];
   #rules: RuleSet;
 
   constructor(rules: readonly Rule[]) {
@@ -105,13 +112,19 @@ export class World {
 
   async run(
     graph: Graph,
-    { signal = new AbortController().signal, ...options }: Options = {},
+    { signal = new AbortController().signal, slots, emit: tell, ...options }: Options = {},
   ): Promise<Report> {
     const events: BuildEvent[] = [];
-    const emit = (event: BuildEvent) => events.push(event);
+    const emit = (event: BuildEvent) => {
+      events.push(event);
+      tell?.(event);
+    };
     const all = { jobs: 1, keepGoing: false, forced: false, cores: 2, ...options };
-    const world = { stores: this.#stores, runners: this.#runners, emit, signal };
-    return reportOf(events, await build(graph, all, world));
+    const history = { note: (ended: Ended) => void this.history.push(ended) };
+    const world = { stores: this.#stores, runners: this.#runners, emit, signal, history };
+    const summary = await build(graph, all, { ...world, ...(slots && { slots }) });
+    assert.deepEqual([...this.files.open, ...this.tables.open], [], "stages that nobody gave back");
+    return reportOf(events, summary);
   }
 
   /** What `-n` says. */
