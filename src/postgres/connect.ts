@@ -1,4 +1,5 @@
 // Opens the database that holds the tables: the server that the environment names, or the embedded one. Knows nothing of tables.
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
@@ -13,10 +14,11 @@ export interface Database {
   readonly url: string;
   /**
    * A new connection, ready to use; the caller ends it. Its application name is `dmake`, its time zone UTC, and a server
-   * from version 14 on notices within 5 s that we are gone, also in the middle of a statement. A connection that breaks
-   * while idle makes the next query fail, and never the process.
+   * from version 14 on notices within 1 s that we are gone, also in the middle of a statement; if our machine or the network
+   * is, within 1 min. A connection that breaks while idle makes the next query fail, and never the process. `signal` ends
+   * the connecting.
    */
-  client(): Promise<Result<pg.Client>>;
+  client(signal?: AbortSignal): Promise<Result<pg.Client>>;
   /** What `pg` threw, as a failure; rethrows what is neither PostgreSQL's nor the network's. `doing` is shown: `load the rows`. */
   failure(error: unknown, doing: string): Failure;
   /** Ends every connection still open. The last to leave stops the embedded server, unless it is kept. */
@@ -57,8 +59,8 @@ function databaseOf(opened: Opened): Database {
   return {
     server: opened.server,
     url: opened.url,
-    client: async () => {
-      const connected = await connect(opened);
+    client: async (signal) => {
+      const connected = await connect(opened, signal);
       if (!connected.ok) return connected;
       const client = connected.value;
       open.add(client);
@@ -75,11 +77,13 @@ function databaseOf(opened: Opened): Database {
   };
 }
 
-async function connect(opened: Opened): Promise<Result<pg.Client>> {
+async function connect(opened: Opened, signal: AbortSignal | undefined): Promise<Result<pg.Client>> {
   const deadline = performance.now() + startingMs;
-  for (;;) {
+  while (!signal?.aborted) {
     const client = new pg.Client(opened.config);
     client.on("error", () => undefined);
+    const cut = () => streamOf(client).destroy();
+    signal?.addEventListener("abort", cut, { once: true });
     try {
       await client.connect();
       await prepareSession(client);
@@ -88,23 +92,37 @@ async function connect(opened: Opened): Promise<Result<pg.Client>> {
       await client.end().catch(() => undefined);
       const failure = refusalOf(error, opened);
       const isStarting = failure.reason === "postgres-refused" && failure.code === "57P03";
+      if (signal?.aborted) break;
       if (!isStarting || performance.now() > deadline) return fail(failure);
       await sleep(retryMs);
+    } finally {
+      signal?.removeEventListener("abort", cut);
     }
   }
+  return fail({ reason: "interrupted" });
 }
+
+// A machine that has lost its power says nothing: by the server's own settings its transactions would live on for 2 hours.
+const settingsSql = `
+  SELECT set_config('TimeZone', 'UTC', false), set_config('tcp_keepalives_idle', '30', false),
+         set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)`;
+
+const watchSql =
+  "CASE WHEN current_setting('server_version_num')::int >= 140000 THEN set_config('client_connection_check_interval', '1s', false) END";
 
 /** One round trip. Some systems cannot watch a connection: there the server refuses a value other than 0. */
 async function prepareSession(client: pg.Client): Promise<void> {
-  const watch =
-    "CASE WHEN current_setting('server_version_num')::int >= 140000 THEN set_config('client_connection_check_interval', '5s', false) END";
   try {
-    await client.query(`SELECT set_config('TimeZone', 'UTC', false), ${watch}`);
+    await client.query(`${settingsSql}, ${watchSql}`);
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === "22023")) throw error;
-    await client.query("SET TimeZone = 'UTC'");
+    await client.query(settingsSql);
   }
 }
 
 /** The number of the server's process for this connection, which pg's types leave out. */
 const backendOf = (client: pg.Client): number => (client as unknown as { processID: number }).processID;
+
+/** The connection beneath, which pg's types leave out. */
+const streamOf = (client: pg.Client): Duplex =>
+  (client as unknown as { connection: { stream: Duplex } }).connection.stream;

@@ -13,7 +13,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { arch, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 import { fail, ok, type Result } from "../core/failure.js";
-import { codeOf } from "../system/lock.js";
+import { codeOf } from "../system/process.js";
 
 export interface Binaries {
   readonly initdb: string;

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { getuid, kill, platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { codeOf, isAlive } from "../system/lock.js";
+import { codeOf, isAlive } from "../system/process.js";
 import type { Binaries } from "./embedded-binaries.js";
 import { lastWords } from "./embedded-cluster.js";
 import { isSameFolder, openLog, replaceFile, type Site } from "./embedded-site.js";
@@ -154,7 +154,7 @@ function settings(sockets: string): string[] {
     max_wal_senders: 0,
     max_logical_replication_workers: 0,
     shared_buffers: "128MB",
-    client_connection_check_interval: "5s",
+    client_connection_check_interval: "1s",
     timezone: "UTC",
     log_timezone: "UTC",
     logging_collector: "off",

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { codeOf } from "../system/lock.js";
+import { codeOf } from "../system/process.js";
 import { ownerName } from "./embedded-cluster.js";
 import { findPostmaster, type Postmaster, portNumber } from "./embedded-postmaster.js";
 import { isSameFolder, type Site } from "./embedded-site.js";

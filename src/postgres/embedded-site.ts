@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type Failure, fail } from "../core/failure.js";
-import { codeOf } from "../system/lock.js";
+import { codeOf } from "../system/process.js";
 import type { ServerUser } from "./embedded-user.js";
 
 export interface Site {

@@ -87,7 +87,7 @@ async function underLock<T>(open: () => Site, work: (site: Site) => Promise<Resu
   try {
     const site = open();
     lock = await takeLock(site.lock, lockMs);
-    if (lock.kind === "busy") return fail(busy(lock.pid));
+    if (lock.kind === "busy") return fail(busy(lock.holder.pid));
     return await work(site);
   } catch (error) {
     return siteFailure(error);

@@ -1,34 +1,100 @@
-// A lock between processes on one machine: a symbolic link that names its holder. Knows nothing of what it guards.
+// A lock between processes, of one machine or several: a symbolic link that names its holder. Knows nothing of what it guards.
 import { randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
-import { kill, pid, platform } from "node:process";
+import { readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Identity, tokenOf, tokenText } from "./identity.js";
+import { Presence } from "./presence.js";
+import { codeOf } from "./process.js";
 
 export type Lock =
-  | { readonly kind: "held"; readonly release: () => void }
-  | { readonly kind: "busy"; readonly pid: number };
+  | {
+      readonly kind: "held";
+      /** Lets go. A lock that others have taken over meanwhile is left to them. */
+      readonly release: () => void;
+      /** Whether it is still ours: somebody who could not see for the lease that we live has taken it over. */
+      readonly isHeld: () => boolean;
+    }
+  | { readonly kind: "busy"; readonly holder: Identity };
 
-const pollMs = 10;
+/** A lock is looked at after these pauses, each half as long again as the one before. */
+const firstPauseMs = 10;
+const longestPauseMs = 100;
+/** To take a dead holder's link away is a matter of microseconds, for which also those wait who will not wait for a lock. */
+const removalMs = 1_000;
+
+/** Tells the locks of one process apart. */
+let taken = 0;
 
 /**
- * Takes the lock at `path`, waiting at most `waitMs` for whoever holds it. The lock of a dead process is taken over.
+ * Takes the lock at `path`, waiting at most `waitMs` for whoever holds it, or until the signal. The lock of a run that
+ * is over is taken over; `Presence.isGone` says how that is known. Without a presence the holder shows itself in the
+ * lock's own folder, for as long as it holds it.
  *
  * A link is made whole or not at all, text included, so a lock without its holder's name is never seen. A dead holder's
  * link is only removed under a second lock, `path~`: two processes that both find it dead cannot remove the link that
  * one of them has made anew meanwhile. Should that process die in turn, its `path~` is taken over through `path~~`.
+ *
+ * On NFS all of this holds as well: a link is made by one request, which the server carries out for one client only.
+ * Where its answer is lost and the request sent again, the client is told that there is a link already; then the link's
+ * text says that it is ours. The one weakness is a holder that was cut off for the lease of two minutes and comes back:
+ * it may act on what it held until it asks `isHeld`, and its client may answer that from memory for up to a minute.
  */
-export async function takeLock(path: string, waitMs: number): Promise<Lock> {
-  const own = `${pid}:${startTimeOf(pid) ?? ""}:${randomBytes(6).toString("hex")}`;
-  const deadline = performance.now() + waitMs;
-  for (;;) {
-    if (claim(path, own)) return { kind: "held", release: () => release(path, own) };
-    const holder = holderOf(path);
-    if (holder === undefined) continue;
-    if (isGone(holder)) await removeDead(path, deadline - performance.now());
-    else if (performance.now() > deadline) return { kind: "busy", pid: Number(holder.split(":")[0]) };
-    else await sleep(pollMs);
+export async function takeLock(
+  path: string,
+  waitMs: number,
+  presence?: Presence,
+  signal?: AbortSignal,
+): Promise<Lock> {
+  const own = presence ?? new Presence(dirname(path), randomBytes(8).toString("hex"));
+  await own.enter();
+  const lock = await take(path, waitMs, own, signal);
+  if (presence) return lock;
+  if (lock.kind === "busy") own.leave();
+  return lock.kind === "busy" ? lock : { ...lock, release: () => leaveWith(own, lock.release) };
+}
+
+function leaveWith(presence: Presence, release: () => void): void {
+  try {
+    release();
+  } finally {
+    presence.leave();
   }
 }
+
+async function take(
+  path: string,
+  waitMs: number,
+  presence: Presence,
+  signal: AbortSignal | undefined,
+): Promise<Lock> {
+  const deadline = performance.now() + waitMs;
+  taken += 1;
+  const own = tokenText(presence.self, { sinceMs: Date.now(), take: taken });
+  for (let pauseMs = firstPauseMs; ; ) {
+    if (claim(path, own)) return held(path, own);
+    const text = linkAt(path);
+    if (text === own) return held(path, own);
+    if (text === undefined) {
+      // Let go right then; an NFS client may say so for a while from memory.
+      await sleep(1);
+      continue;
+    }
+    const holder = holderOf(text, presence);
+    if ((await presence.isGone(holder)) && (await removeDead(path, text, presence))) continue;
+    if (performance.now() >= deadline || signal?.aborted) return { kind: "busy", holder };
+    await sleep(Math.min(pauseMs, Math.max(deadline - performance.now(), 0)));
+    pauseMs = Math.min(pauseMs * 1.5, longestPauseMs);
+  }
+}
+
+const held = (path: string, own: string): Lock => ({
+  kind: "held",
+  release: () => {
+    removeLink(path, own);
+  },
+  isHeld: () => linkAt(path) === own,
+});
 
 function claim(path: string, own: string): boolean {
   try {
@@ -40,7 +106,7 @@ function claim(path: string, own: string): boolean {
   }
 }
 
-function holderOf(path: string): string | undefined {
+function linkAt(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch (error) {
@@ -49,52 +115,33 @@ function holderOf(path: string): string | undefined {
   }
 }
 
-async function removeDead(path: string, waitMs: number): Promise<void> {
-  const inner = await takeLock(`${path}~`, Math.max(waitMs, 0));
-  if (inner.kind === "busy") return;
-  const holder = holderOf(path);
-  if (holder !== undefined && isGone(holder)) unlinkSync(path);
-  inner.release();
-}
-
-/** A lock that somebody has removed by hand and taken since is left to them. */
-function release(path: string, own: string): void {
-  if (holderOf(path) === own) unlinkSync(path);
-}
-
-function isGone(holder: string): boolean {
-  const [id, started] = holder.split(":");
-  if (!isAlive(Number(id))) return true;
-  const now = startTimeOf(Number(id));
-  return started !== "" && now !== undefined && now !== started;
-}
-
-/** Whether a process of this number runs, whoever owns it. One that has ended and only waits to be reaped does not. */
-export function isAlive(id: number): boolean {
-  if (!Number.isSafeInteger(id) || id <= 0) return false;
+/** Removes the link if it says this. A reply that NFS has lost makes it gone at the second asking. */
+function removeLink(path: string, text: string): void {
+  if (linkAt(path) !== text) return;
   try {
-    kill(id, 0);
+    unlinkSync(path);
   } catch (error) {
-    if (codeOf(error) !== "EPERM") return false;
+    if (codeOf(error) !== "ENOENT") throw error;
   }
-  return statusOf(id)?.state !== "Z";
 }
 
-/** When a process started, in ticks since boot: with its number, this names it for good. Nothing where it cannot be known. */
-export const startTimeOf = (id: number): string | undefined => statusOf(id)?.started;
+/** Reads a link's text, also as it was before there were runs: `pid:started:random`, of this machine. What is neither is nobody's. */
+function holderOf(text: string, presence: Presence): Identity {
+  const token = tokenOf(text);
+  if (token) return presence.whole(token);
+  const [, id, started] = /^(\d+):(\d*):[0-9a-f]*$/.exec(text) ?? [];
+  return { ...presence.self, run: "", pid: Number(id ?? 0), started: started ?? "", since: "" };
+}
 
-function statusOf(id: number): { readonly state: string; readonly started: string } | undefined {
-  if (platform !== "linux") return undefined;
+/** Whether the link of this text is gone. It is not where somebody else is at it, or its holder has shown itself meanwhile. */
+async function removeDead(path: string, text: string, presence: Presence): Promise<boolean> {
+  const inner = await take(`${path}~`, removalMs, presence, undefined);
+  if (inner.kind === "busy") return false;
   try {
-    const text = readFileSync(`/proc/${id}/stat`, "latin1");
-    // Field 2 is the program's name in brackets and may hold anything, brackets and spaces too; 3 is the state, 22 the start.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0] ?? "", started: fields[19] ?? "" };
-  } catch {
-    // Gone meanwhile, or hidden by the mount options of /proc: both mean that nothing is known.
-    return undefined;
+    if (!(await presence.isGone(holderOf(text, presence)))) return false;
+    removeLink(path, text);
+    return true;
+  } finally {
+    inner.release();
   }
 }
-
-export const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error ? String(error.code) : undefined;

@@ -147,7 +147,7 @@ describe("a connection", () => {
     assert.ok(client.ok);
     assert.equal(await value(client.value, "SHOW application_name"), "dmake");
     assert.equal(await value(client.value, "SHOW TimeZone"), "UTC");
-    assert.equal(await value(client.value, "SHOW client_connection_check_interval"), "5s");
+    assert.equal(await value(client.value, "SHOW client_connection_check_interval"), "1s");
     await database.close();
   });
 
