@@ -1,9 +1,11 @@
 // What dmake made and no rule makes any more: found by the records, removed only as it was made. Knows nothing of rules.
 import { lstatSync, readdirSync, statSync } from "node:fs";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { ok, type Result } from "../core/failure.js";
 import type { Digest } from "../core/trace.js";
-import { kindOf, removeAll } from "./file-publish.js";
+import { isInProject } from "./file-inside.js";
+import { kindOf } from "./file-publish.js";
+import { removeAll } from "./file-rename.js";
 import type { Bench } from "./file-replace.js";
 import { guardedSync } from "./io-failure.js";
 
@@ -78,10 +80,6 @@ export async function removeOrphan(
   const forgotten = records.write((state) => state.forget(name));
   return forgotten.ok ? ok(there?.kind === "present") : forgotten;
 }
-
-/** A record is a text that anybody may have written: what it names outside the project is not dmake's to remove. */
-const isInProject = (name: string, directory: string): boolean =>
-  !isAbsolute(name) && !name.split("/").includes("..") && !`${name}/`.startsWith(`${directory}/`);
 
 function sizeOf(path: string): number {
   const stats = statSync(path);

@@ -1,11 +1,10 @@
-// Puts what a recipe made in its place: checked, on the disk, whole. Knows nothing of records, or of whose files it replaces.
-import { lstatSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { rm } from "node:fs/promises";
+// The room that a recipe is given, and what it has to leave there: checked, and on the disk. Knows nothing of records, or of whose files it replaces.
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
 import type { Stage } from "../engine/ports.js";
-import { sync, syncTree } from "./file-sync.js";
+import { syncTree } from "./file-sync.js";
 import { temporaryPath } from "./file-temporary.js";
 import { guarded, guardedSync } from "./io-failure.js";
 
@@ -14,29 +13,42 @@ export type FileStage = Extract<Stage, { kind: "files" }>;
 /** The stamp of a final path before the recipe started; nothing where nothing was there. */
 export type Before = string | undefined;
 
-/** Makes room for an attempt: folders, and the directories that are outputs. */
-export function makeRoom(step: Step, attempt: string): FileStage {
+/** Makes room for an attempt: folders, and the directories that are outputs. What is left of it where that fails is for the caller to clear. */
+export function makeRoom(step: Step, stage: FileStage): Result<void> {
   const { outputs, directories } = step;
-  const paths = outputs.map((output) => temporaryPath(output, attempt, "tmp"));
   for (const [i, output] of outputs.entries()) {
-    mkdirSync(dirname(output), { recursive: true });
-    if (directories.has(output)) mkdirSync(paths[i] ?? "");
+    const made = guardedSync("make the folder of", output, () => {
+      mkdirSync(dirname(output), { recursive: true });
+      if (directories.has(output)) mkdirSync(stage.paths[i] ?? "", { recursive: stage.inPlace === true });
+    });
+    if (!made.ok) return made;
   }
-  return { kind: "files", paths, depfile: temporaryPath(outputs[0] ?? "", attempt, "dep") };
+  return ok(undefined);
 }
 
-export function clear({ paths, depfile }: FileStage): void {
-  for (const path of [...paths, depfile]) rmSync(path, { recursive: true, force: true });
+export function stageOf({ outputs, rule }: Step, attempt: string): FileStage {
+  const depfile = temporaryPath(outputs[0] ?? "", attempt, "dep");
+  return rule.inPlace
+    ? { kind: "files", paths: outputs, depfile, inPlace: true }
+    : { kind: "files", paths: outputs.map((output) => temporaryPath(output, attempt, "tmp")), depfile };
+}
+
+/** Final paths are left as they are, for better or worse. The first failure is told; all is tried. */
+export function clear({ paths, depfile, inPlace }: FileStage): Result<void> {
+  const removed = [...(inPlace ? [] : paths), depfile].map((path) =>
+    guardedSync("remove", path, () => rmSync(path, { recursive: true, force: true })),
+  );
+  return removed.find(({ ok }) => !ok) ?? ok(undefined);
 }
 
 /** Whether a recipe made what its step declares, and where it was told to. */
 export function checkWritten(
   { outputs, directories }: Step,
-  { paths }: FileStage,
+  { paths, inPlace }: FileStage,
   { before, now }: { readonly before: readonly Before[]; readonly now: readonly Before[] },
 ): Result<void> {
   for (const [i, output] of outputs.entries()) {
-    if (before[i] !== now[i]) return fail({ reason: "wrote-final-path", output });
+    if (!inPlace && before[i] !== now[i]) return fail({ reason: "wrote-final-path", output });
     const kind = guardedSync("look at", output, () => kindOf(paths[i] ?? ""));
     if (!kind.ok) return kind;
     const failure = kindFailure(output, kind.value, directories.has(output));
@@ -64,41 +76,6 @@ export async function settle({ outputs }: Step, { paths }: FileStage): Promise<R
   for (const [i, path] of paths.entries()) {
     const synced = await guarded("sync", outputs[i] ?? "", () => syncTree(path));
     if (!synced.ok) return synced;
-  }
-  return ok(undefined);
-}
-
-/**
- * Gives what is staged its names. Answers what had to make way and is to be removed once the record is written: only a
- * file can take a name from another file in one step. A kill between leaves an output missing, which is then made again.
- */
-export async function rename(
-  { outputs }: Step,
-  { paths }: FileStage,
-  attempt: string,
-): Promise<Result<readonly string[]>> {
-  return guarded("publish", outputs[0] ?? "", async () => {
-    const aside = outputs.flatMap((output, i) => {
-      const made = take(output, paths[i] ?? "", temporaryPath(output, attempt, "old"));
-      return made ?? [];
-    });
-    for (const folder of new Set(outputs.map((output) => dirname(output)))) await sync(folder);
-    return aside;
-  });
-}
-
-function take(output: string, path: string, aside: string): string | undefined {
-  const old = lstatSync(output, { throwIfNoEntry: false });
-  const isSimple = !old || (!old.isDirectory() && !lstatSync(path).isDirectory());
-  if (!isSimple) renameSync(output, aside);
-  renameSync(path, output);
-  return isSimple ? undefined : aside;
-}
-
-export async function removeAll(paths: readonly string[]): Promise<Result<void>> {
-  for (const path of paths) {
-    const removed = await guarded("remove", path, () => rm(path, { recursive: true, force: true }));
-    if (!removed.ok) return removed;
   }
   return ok(undefined);
 }

@@ -1,7 +1,8 @@
 // The state file as the store of files uses it: opened when first needed, a disk that refuses a failure. Knows nothing of files but their names.
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Warning } from "../core/event.js";
 import type { Result } from "../core/failure.js";
+import { sync } from "./file-sync.js";
 import { guarded, guardedSync } from "./io-failure.js";
 import { State } from "./state.js";
 
@@ -18,6 +19,7 @@ export class Records {
   readonly #options: RecordsOptions;
   readonly #path: string;
   #state: State | undefined;
+  #isNamed = false;
 
   constructor(options: RecordsOptions) {
     this.#options = options;
@@ -36,6 +38,17 @@ export class Records {
 
   write<T>(work: (state: State) => T): Result<T> {
     return guardedSync("write", this.#path, () => work(this.state()));
+  }
+
+  /** Sees to it that a power cut cannot take back what was written. */
+  async keep(): Promise<Result<void>> {
+    return guarded("sync", this.#path, async () => {
+      await sync(this.#path);
+      if (this.#isNamed) return;
+      const folder = dirname(this.#path);
+      for (const one of [folder, dirname(folder)]) await sync(one);
+      this.#isNamed = true;
+    });
   }
 
   /** Rewrites what is worth it. A disk that refuses leaves the file as it was, which is as good. */

@@ -1,7 +1,9 @@
 // Judges what lies where outputs will go: dmake's own, or somebody else's and to be saved; and whether a rewritten file says the same. Knows nothing of how anything is moved.
+import type { Warning } from "../core/event.js";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
 import type { Digest, Fact, MadeDigest } from "../core/trace.js";
+import type { History } from "../engine/ports.js";
 import type { Contents, Seen } from "./file-contents.js";
 import { kindOf } from "./file-publish.js";
 import type { Records } from "./file-records.js";
@@ -15,6 +17,8 @@ export interface Bench {
   readonly records: Records;
   /** Whether two parquet files have the same schema and values. */
   readonly sayTheSame: (one: string, other: string) => Promise<boolean>;
+  readonly warn: (warning: Warning) => void;
+  readonly history: History;
 }
 
 /** An output about to be published. */
@@ -63,7 +67,7 @@ export const madeOf = (name: string, digest: Digest, bytes: Digest): MadeDigest 
 });
 
 /** Whether any record says of this name what is there. That of its own step is asked first: the others have to be read for it. */
-function isOurs(
+export function isOurs(
   state: State,
   { step, output, old }: { readonly step: string; readonly output: string; readonly old: Seen },
 ): boolean {

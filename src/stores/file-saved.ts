@@ -6,7 +6,7 @@ import { ok, type Result } from "../core/failure.js";
 import type { Digest } from "../core/trace.js";
 import type { Bench } from "./file-replace.js";
 import { sync, syncTree } from "./file-sync.js";
-import { guarded } from "./io-failure.js";
+import { guarded, guardedSync } from "./io-failure.js";
 
 /** What a file system answers that cannot link the two, and may be able to copy. */
 const cannotLink: readonly unknown[] = [
@@ -21,11 +21,19 @@ const cannotLink: readonly unknown[] = [
 
 type Keeping = Pick<Bench, "directory" | "contents">;
 
+/** `copy`: for what will be written to where it is. */
+type Manner = "move" | "copy";
+
 /**
  * Keeps what is at `output` now, which hashes to `digest`, and answers where. A file stays at its place as well, so
- * that there is no moment without it; a directory, which cannot be linked, leaves its place.
+ * that there is no moment without it; a directory, which cannot be linked, leaves its place unless it is copied.
  */
-export async function save(output: string, digest: Digest, keeping: Keeping): Promise<Result<string>> {
+export async function save(
+  output: string,
+  digest: Digest,
+  keeping: Keeping,
+  manner: Manner = "move",
+): Promise<Result<string>> {
   const short = digest.slice("sha256:".length, "sha256:".length + 12);
   for (let i = 1; ; i += 1) {
     const path = join(keeping.directory, "saved", i === 1 ? short : `${short}-${i}`, output);
@@ -33,7 +41,7 @@ export async function save(output: string, digest: Digest, keeping: Keeping): Pr
     if (!there.ok) return there;
     if (there.value === "same") return ok(path);
     if (there.value === "other") continue;
-    const kept = await guarded("save", output, () => keep(output, path));
+    const kept = await guarded("save", output, () => keep(output, path, manner));
     return kept.ok ? ok(path) : kept;
   }
 }
@@ -50,11 +58,12 @@ async function isThere(
   return ok(found.value === digest ? "same" : "other");
 }
 
-async function keep(output: string, path: string): Promise<void> {
+async function keep(output: string, path: string, manner: Manner): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const stats = lstatSync(output);
+  if (manner === "copy") await copy(realpathSync(output), path);
   // What a link leads to stays where it is.
-  if (stats.isSymbolicLink()) symlinkSync(realpathSync(output), path);
+  else if (stats.isSymbolicLink()) symlinkSync(realpathSync(output), path);
   else if (!isMoved(() => (stats.isDirectory() ? renameSync : linkSync)(output, path)))
     await copy(output, path);
   await sync(dirname(path));
@@ -74,7 +83,13 @@ function isMoved(move: () => void): boolean {
 async function copy(output: string, path: string): Promise<void> {
   const next = `${path}.tmp`;
   rmSync(next, { recursive: true, force: true });
-  await cp(output, next, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-  await syncTree(next);
-  renameSync(next, path);
+  try {
+    await cp(output, next, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    await syncTree(next);
+    renameSync(next, path);
+  } catch (error) {
+    // Half a copy is of no use, least of all on a full disk. What went wrong first is what is told.
+    guardedSync("remove", next, () => rmSync(next, { recursive: true, force: true }));
+    throw error;
+  }
 }

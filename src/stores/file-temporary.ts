@@ -6,14 +6,28 @@ import { basename, dirname, join } from "node:path";
 /** What a recipe makes, what it says that it read, and what makes way for what it made. */
 type Use = "tmp" | "dep" | "old";
 
-const temporary = /^\..*\.dmake-[0-9a-f]{16}\.(tmp|dep|old)$/s;
+const temporary = /^\..*\.dmake-([0-9a-f]{16})\.(?:tmp|dep|old)$/s;
 
 /** In the folder of the final file, so that the rename stays on one file system; the attempt's id keeps late writers of dead runs apart. */
 export const temporaryPath = (output: string, attempt: string, use: Use): string =>
   join(dirname(output), `${prefixOf(output)}${attempt}.${use}`);
 
-/** Whether a file of this name, without its folder, is one of a recipe that runs or was killed. */
-export const isTemporary = (name: string): boolean => temporary.test(name);
+/** All that an attempt can leave. */
+export const temporariesOf = (outputs: readonly string[], attempt: string): readonly string[] => [
+  ...outputs.flatMap((output) => [
+    temporaryPath(output, attempt, "tmp"),
+    temporaryPath(output, attempt, "old"),
+  ]),
+  temporaryPath(outputs[0] ?? "", attempt, "dep"),
+];
+
+/** Whether this can be the id of an attempt: a record is a text that anybody may have written, and paths are made of it. */
+export const isAttempt = (text: string): boolean => /^[0-9a-f]{16}$/.test(text);
+
+/** Of a file of this name, without its folder: the attempt that has left it, or is at it. Nothing for any other file. */
+export const attemptOf = (name: string): string | undefined => temporary.exec(name)?.[1];
+
+export const isTemporary = (name: string): boolean => attemptOf(name) !== undefined;
 
 function prefixOf(output: string): string {
   const name = basename(output);

@@ -10,11 +10,13 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { guardedSync } from "./io-failure.js";
 
 const chunkBytes = 1 << 22;
 /** No line of ours is as long. What has none for so long is not read into memory as one. */
@@ -105,19 +107,11 @@ export function append(path: string, make: (file: Seen) => string): Seen | undef
  */
 export function replace(path: string, lines: Iterable<string>, before: Position): void {
   const next = `${path}.next`;
-  withFile(next, "w", (descriptor) => {
-    let text = "";
-    for (const line of lines) {
-      text += line;
-      if (text.length < chunkBytes) continue;
-      writeFileSync(descriptor, text);
-      text = "";
-    }
-    writeFileSync(descriptor, text);
-    fsyncSync(descriptor);
-  });
+  orRemove(next, () => withFile(next, "w", (descriptor) => writeAll(descriptor, lines)));
   withFile(path, "r", (old) => {
     renameSync(next, path);
+    // What is appended from now on is to survive a power cut if its writer says so: so must the name.
+    withFile(dirname(path), "r", fsyncSync);
     if (fstatSync(old, { bigint: true }).ino !== before.inode) return;
     const late: string[] = [];
     readLines(old, before.bytes, (line) => late.push(`${line}\n`));
@@ -125,10 +119,32 @@ export function replace(path: string, lines: Iterable<string>, before: Position)
   });
 }
 
+function writeAll(descriptor: number, lines: Iterable<string>): void {
+  let text = "";
+  for (const line of lines) {
+    text += line;
+    if (text.length < chunkBytes) continue;
+    writeFileSync(descriptor, text);
+    text = "";
+  }
+  writeFileSync(descriptor, text);
+  fsyncSync(descriptor);
+}
+
+/** A full disk is not to be filled further by half a file that nobody wants. */
+function orRemove(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    guardedSync("remove", path, () => rmSync(path, { force: true }));
+    throw error;
+  }
+}
+
 /** Gives a file that has other names a copy of its own: what is appended is then not in a copied project's file as well. */
 export function unshare(path: string): void {
   const own = `${path}.${process.pid}.own`;
-  copyFileSync(path, own);
+  orRemove(own, () => copyFileSync(path, own));
   renameSync(own, path);
 }
 

@@ -32,8 +32,12 @@ type WrittenTrace = Omit<Trace, "recipe"> & { readonly recipe: WrittenParts };
 export type Line =
   | readonly ["text", string, string]
   | readonly ["trace", string, WrittenTrace]
-  /** A step is about to publish these. */
-  | readonly ["intent", string, readonly Made[]]
+  /** A step is about to publish these; and what is then to be recorded, without its outputs. Without that there is nothing to complete. */
+  | readonly ["intent", string, readonly Made[], WrittenTrace?]
+  /** A step has published what it intended with this attempt: its record is the one of the intent. */
+  | readonly ["made", string, string]
+  /** What this attempt intended will not be completed; what it had published already is dmake's all the same. */
+  | readonly ["no-intent", string, string]
   /** A step once made this, and its record says nothing of it any more. */
   | readonly ["left", string, MadeBy]
   | readonly ["no-trace", string]
@@ -77,7 +81,17 @@ const headerKind = '"dmake-state",';
 export const isCurrent = (version: string): boolean => version === String(format);
 
 /** The most frequent first. */
-const kinds = ["stamp", "trace", "text", "intent", "left", "no-left", "no-trace"] as const;
+const kinds = [
+  "stamp",
+  "intent",
+  "made",
+  "trace",
+  "text",
+  "left",
+  "no-left",
+  "no-trace",
+  "no-intent",
+] as const;
 
 /** Kind and key of a line that is whole; nothing of any other. */
 export function lineIn(text: string): { readonly kind: Line[0]; readonly key: string } | undefined {
@@ -98,17 +112,32 @@ const fieldsOf = (text: string): readonly unknown[] => JSON.parse(text) as reado
 
 /** What has to be written of a trace: itself, after those of its texts whose keys are not there yet. */
 export function traceLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
-  const { parts, texts } = withoutTexts(trace.recipe);
-  const missing = [...texts].filter(([key]) => !there.has(key));
-  return [
-    ...missing.map(([key, text]): Line => ["text", key, text]),
-    ["trace", step, { ...trace, recipe: parts }],
-  ];
+  const { texts, written } = withKeys(trace, there);
+  return [...texts, ["trace", step, written]];
 }
 
-/** The trace of a line, or nothing where it is none or refers to a text that is not there. */
+/** The same of a trace that will hold once its outputs have their names. */
+export function intentLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
+  const { texts, written } = withKeys(trace, there);
+  return [...texts, ["intent", step, trace.outputs, { ...written, outputs: [] }]];
+}
+
+function withKeys(
+  trace: Trace,
+  there: ReadonlySet<string>,
+): { readonly texts: readonly Line[]; readonly written: WrittenTrace } {
+  const { parts, texts } = withoutTexts(trace.recipe);
+  const missing = [...texts].filter(([key]) => !there.has(key));
+  return {
+    texts: missing.map(([key, text]): Line => ["text", key, text]),
+    written: { ...trace, recipe: parts },
+  };
+}
+
+/** The trace of a line, be it a record or an intent, or nothing where it is none or refers to a text that is not there. */
 export function traceIn(line: string, texts: Texts): Trace | undefined {
-  const trace = fieldsOf(line)[3];
+  const [, kind, , body, rest] = fieldsOf(line);
+  const trace = kind === "intent" && isRecord(rest) ? { ...rest, outputs: body } : body;
   if (!isTrace(trace)) return undefined;
   const recipe = texts.whole(trace.recipe);
   // Its own, just read: a copy of 100 000 of them costs 0.1 s.
@@ -124,6 +153,13 @@ export function intentIn(line: string): readonly Made[] {
   const outputs = fieldsOf(line)[3];
   return areDigests(outputs) ? outputs : [];
 }
+
+/** Whether an intent says what is to be recorded. Those of earlier versions of dmake do not. Cheap: a trace has its attempt, and outputs have none. */
+export const isWhole = (intent: string): boolean => intent.includes('"attempt":"');
+
+/** Whether a line that ends an intent means this one: each names its attempt. */
+export const isOfAttempt = (intent: string, end: string): boolean =>
+  intent.includes(`"attempt":${end.slice(end.lastIndexOf(",") + 1, -1)}`);
 
 /** One, or none where the line means nothing. */
 export function leftIn(line: string): readonly MadeBy[] {

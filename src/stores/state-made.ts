@@ -1,13 +1,13 @@
 // What dmake has made under each name, by all records together: rules are renamed and regrouped, their files stay. Knows nothing of files on disk.
 import type { Digest, Trace } from "../core/trace.js";
-import type { Line, Made, MadeBy } from "./state-line.js";
+import { intentIn, type Line, type Made, type MadeBy } from "./state-line.js";
 import type { Shelf } from "./state-shelf.js";
 
 /** Lives as long as the state it belongs to. Traces are read from their lines only for questions that need all of them. */
 export class MadeIndex {
   readonly #traces: Shelf<Trace>;
-  /** Step → what it was about to publish when it was last heard of. */
-  readonly #intents = new Map<string, Made[]>();
+  /** Step → the lines of what it was about to publish since it was last recorded. */
+  readonly #intents = new Map<string, string[]>();
   /** Name → what a step made that makes it no more. */
   readonly #left = new Map<string, MadeBy>();
   /** Those steps whose output keeps the digest of other bytes: few. */
@@ -25,8 +25,10 @@ export class MadeIndex {
     if (aliases) this.#aliased.add(step);
   }
 
-  intended(step: string, outputs: readonly Made[]): void {
-    this.#intents.set(step, [...(this.#intents.get(step) ?? []), ...outputs]);
+  intended(step: string, line: string): void {
+    const lines = this.#intents.get(step);
+    if (lines) lines.push(line);
+    else this.#intents.set(step, [line]);
   }
 
   leave(made: MadeBy): void {
@@ -54,8 +56,8 @@ export class MadeIndex {
   of(name: string): readonly MadeBy[] {
     const left = this.#left.get(name);
     const found: MadeBy[] = [...this.#everything().of(name), ...(left ? [left] : [])];
-    for (const [step, outputs] of this.#intents)
-      for (const made of outputs) if (made.name === name) found.push({ ...made, step });
+    for (const step of this.#intents.keys())
+      for (const made of this.#intendedBy(step)) if (made.name === name) found.push({ ...made, step });
     return found;
   }
 
@@ -71,8 +73,15 @@ export class MadeIndex {
 
   /** What has to be written besides the traces. */
   *lines(): Generator<Line> {
-    for (const [step, outputs] of this.#intents) yield ["intent", step, outputs];
+    for (const step of this.#intents.keys()) yield ["intent", step, this.#intendedBy(step)];
     for (const [name, made] of this.#left) yield ["left", name, made];
+  }
+
+  /** Each once: an intent is repeated when it is completed or the file rewritten. */
+  #intendedBy(step: string): readonly Made[] {
+    const outputs = (this.#intents.get(step) ?? []).flatMap(intentIn);
+    const keyOf = ({ name, digest, bytes }: Made) => JSON.stringify([name, digest, bytes]);
+    return [...new Map(outputs.map((made) => [keyOf(made), made])).values()];
   }
 
   /** Reads all traces, once: 0.6 s for 100 000. Only a file that its own step did not make, or the list of orphans, is worth that. */

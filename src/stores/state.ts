@@ -13,27 +13,19 @@ import {
   unshare,
   withFile,
 } from "./state-file.js";
+import { Kept } from "./state-kept.js";
 import {
   header,
-  intentIn,
+  intentLines,
   isCurrent,
   type Line,
-  leftIn,
-  lineIn,
-  type Made,
-  namesOtherBytes,
+  type MadeBy,
   type Stamp,
-  stampIn,
   stampLine,
-  textIn,
-  traceIn,
   traceLines,
   versionIn,
   written,
 } from "./state-line.js";
-import { MadeIndex } from "./state-made.js";
-import { Shelf } from "./state-shelf.js";
-import { Texts } from "./state-texts.js";
 
 export type { Stamp } from "./state-line.js";
 
@@ -52,11 +44,15 @@ const slack = 2_000;
  * is true as well: that recipe did make those bytes from those inputs.
  */
 export class State {
-  readonly stamps = new Shelf(stampIn);
-  readonly traces = new Shelf((line) => traceIn(line, this.#texts));
+  readonly #kept = new Kept();
+  readonly stamps = this.#kept.stamps;
+  readonly traces = this.#kept.traces;
   /** What dmake has made under each name, by all that is recorded. */
-  readonly made = new MadeIndex(this.traces);
-  readonly #texts = new Texts();
+  readonly made = this.#kept.made;
+  /** What was to be published when its process was last heard of. */
+  readonly intents = this.#kept.intents;
+  /** Step → what this process has written as an intent into the file that is there. */
+  readonly #intended = new Map<string, Trace>();
   /** The keys of those texts that the file holds. */
   readonly #textsThere = new Set<string>();
   readonly #path: string;
@@ -105,12 +101,40 @@ export class State {
     const outputs = new Set(trace.outputs.map(({ name }) => name));
     const gone = this.traces.get(step)?.outputs.filter(({ name }) => !outputs.has(name)) ?? [];
     const left = gone.map((made): Line => ["left", made.name, { ...made, step }]);
-    this.#record(() => [...traceLines(step, trace, this.#textsThere), ...left]);
+    // What was intended need not be said twice: a record is half of what is written of a small target.
+    const lines = (): Line[] =>
+      this.#intended.get(step) === trace
+        ? [["made", step, trace.attempt]]
+        : traceLines(step, trace, this.#textsThere);
+    this.#record(() => [...lines(), ...left]);
+    this.#intended.delete(step);
   }
 
-  /** To be called before outputs get their names: should this process die right then, they are still known to be ours. */
-  intend(step: string, outputs: readonly Made[]): void {
-    this.#record(() => [["intent", step, outputs]]);
+  /**
+   * To be called before outputs get their names: should this process die right then, they are still known to be ours,
+   * and the next one can give the rest of them their names and record `trace`.
+   */
+  intend(step: string, trace: Trace): void {
+    this.#record(() => intentLines(step, trace, this.#textsThere));
+    this.#intended.set(step, trace);
+  }
+
+  /** Gives up what an attempt intended. What of it has its name is still known to be ours. */
+  dropIntent(step: string, attempt: string): void {
+    this.#record(() => [["no-intent", step, attempt]]);
+    this.#intended.delete(step);
+  }
+
+  /** Forgets a success, and not that dmake made what it made. */
+  dropTrace(step: string): void {
+    const outputs = this.traces.get(step)?.outputs ?? [];
+    const left = outputs.map((made): Line => ["left", made.name, { ...made, step }]);
+    if (outputs.length > 0) this.#record(() => [...left, ["no-trace", step]]);
+  }
+
+  /** What dmake has made and keeps no record of is dmake's all the same. */
+  leave(made: MadeBy): void {
+    this.#record(() => [["left", made.name, made]]);
   }
 
   /** Forgets that dmake published anything under this name. */
@@ -127,7 +151,7 @@ export class State {
     if (lock.kind === "busy") return;
     try {
       this.refresh();
-      if (this.#isWorthRewriting()) replace(this.#path, this.#live(), this.#read);
+      if (this.#isWorthRewriting()) replace(this.#path, this.#kept.lines(), this.#read);
       this.#damaged = 0;
     } finally {
       lock.release();
@@ -136,25 +160,8 @@ export class State {
 
   #isWorthRewriting(): boolean {
     if (!this.#writable || this.#foreign) return false;
-    const live = this.stamps.size + this.traces.size + this.made.size + this.#texts.size;
+    const live = this.#kept.size;
     return this.#damaged > 0 || (this.#hasWritten && this.#lines - live >= Math.max(slack, live));
-  }
-
-  *#live(): Generator<string> {
-    yield header;
-    const there = new Set<string>();
-    for (const step of this.traces.keys()) {
-      const trace = this.traces.get(step);
-      for (const line of trace ? traceLines(step, trace, there) : []) {
-        if (line[0] === "text") there.add(line[1]);
-        yield written(line);
-      }
-    }
-    for (const line of this.made.lines()) yield written(line);
-    for (const name of this.stamps.keys()) {
-      const stamp = this.stamps.get(name);
-      if (stamp) yield written(stampLine(name, stamp));
-    }
   }
 
   #linesWithout(name: string, step: string): Line[] {
@@ -176,12 +183,12 @@ export class State {
   #append(make: () => readonly Line[]): boolean {
     this.#prepare();
     const wrote = { inode: 0n, from: 0, bytes: 0, lines: 0 };
+    let lines: readonly string[] = [];
     const tail = this.#tail;
     this.#tail = "torn";
     const after = append(this.#path, (file) => {
-      if (file.inode !== this.#read.inode) this.#textsThere.clear();
-      const lines = make().map(written);
-      for (const line of lines) this.#take(line.slice(0, -1));
+      if (file.inode !== this.#read.inode) this.#forgetWritten();
+      lines = make().map(written);
       // A torn last line of a killed run must not swallow the first line of this one.
       const opening = file.size === 0 ? header : tail === "ended" ? "" : "\n";
       const text = opening + lines.join("");
@@ -190,6 +197,8 @@ export class State {
       return text;
     });
     this.#tail = "ended";
+    // Not before: what a full disk did not take was never recorded.
+    for (const line of lines) this.#take(line.slice(0, -1));
     if (after?.inode !== wrote.inode) return false;
     this.#skipOwn(wrote, after.size);
     return true;
@@ -223,7 +232,13 @@ export class State {
     this.#read = { inode, bytes: 0 };
     this.#lines = 0;
     this.#damaged = 0;
+    this.#forgetWritten();
+  }
+
+  /** Another file may lack what this process has written. */
+  #forgetWritten(): void {
     this.#textsThere.clear();
+    this.#intended.clear();
   }
 
   #takeFrom(descriptor: number): void {
@@ -258,42 +273,15 @@ export class State {
   }
 
   #forgetAll(): void {
-    this.stamps.clear();
-    this.traces.clear();
-    this.made.clear();
+    this.#kept.clear();
     this.#damaged = 0;
     this.#tail = "ended";
   }
 
   /** Takes in one line, or answers that it is damaged. */
   #take(text: string): boolean {
-    const line = lineIn(text);
-    if (!line) return false;
-    const { kind, key } = line;
-    switch (kind) {
-      case "text":
-        this.#texts.set(key, textIn(text));
-        this.#textsThere.add(key);
-        return true;
-      case "trace":
-        this.traces.put(key, text);
-        this.made.recorded(key, { aliases: namesOtherBytes(text) });
-        return true;
-      case "intent":
-        this.made.intended(key, intentIn(text));
-        return true;
-      case "left":
-        for (const made of leftIn(text)) this.made.leave(made);
-        return true;
-      case "no-trace":
-        this.traces.delete(key);
-        return true;
-      case "no-left":
-        this.made.dropLeft(key);
-        return true;
-      case "stamp":
-        this.stamps.put(key, text);
-        return true;
-    }
+    const line = this.#kept.take(text);
+    if (line?.kind === "text") this.#textsThere.add(line.key);
+    return line !== undefined;
   }
 }

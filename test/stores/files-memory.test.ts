@@ -96,9 +96,9 @@ story("a touch is no change", async (project) => {
 
 story("a moved project is read again, and as fresh as it was", async (project) => {
   project.write("raw.csv", "x");
-  const trace = must(
-    await publish(open(), stepFor("data/out.csv"), ([path]) => writeFileSync(path!, "made")),
-  );
+  const maker = open();
+  const trace = must(await publish(maker, stepFor("data/out.csv"), ([path]) => writeFileSync(path!, "made")));
+  await maker.close();
   await inFolder(async (moved) => {
     cpSync(project.root, moved.root, { recursive: true });
     const store = open();

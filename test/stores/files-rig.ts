@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { Warning } from "../../src/core/event.js";
 import type { Result } from "../../src/core/failure.js";
 import type { Step } from "../../src/core/rule.js";
-import type { Trace } from "../../src/core/trace.js";
+import type { Ended, Trace } from "../../src/core/trace.js";
 import type { Attempt, Finished, Outcome, Published, Stage, Store } from "../../src/engine/ports.js";
 import { createFiles, type FileStore } from "../../src/stores/files.js";
 import { State } from "../../src/stores/state.js";
@@ -27,6 +27,8 @@ export interface Opening {
   readonly warn?: (warning: Warning) => void;
   /** Stands for the comparison of two parquet files by their content. */
   readonly sayTheSame?: (one: string, other: string) => Promise<boolean>;
+  /** Takes what the store notes of attempts that it did not run. */
+  readonly note?: (ended: Ended) => void;
 }
 
 /** The store as a new process would open it. */
@@ -34,7 +36,8 @@ export const open = ({
   writable = true,
   warn = () => {},
   sayTheSame = async () => false,
-}: Opening = {}): FileStore => createFiles({ directory, writable, warn, sayTheSame });
+  note = () => {},
+}: Opening = {}): FileStore => createFiles({ directory, writable, warn, sayTheSame, history: { note } });
 
 /** A step that makes these; a name that ends with a slash is a directory. */
 export const stepFor = (...names: string[]): Step => ({
@@ -68,7 +71,7 @@ export const attemptAt = (step: Step): Attempt => ({
 
 /** Stages an attempt and answers where its recipe writes. */
 export async function staged(store: Store, attempt: Attempt) {
-  const stage = must(await store.stage(attempt, new AbortController().signal));
+  const stage = must(await store.stage(attempt));
   if (stage.kind !== "files") throw new Error(`staged as ${stage.kind}`);
   return stage;
 }

@@ -6,7 +6,9 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -20,13 +22,13 @@ import {
   open,
   outcome,
   publish,
+  published,
   staged,
   state,
   stepFor,
   story,
 } from "./files-rig.js";
 
-const { signal } = new AbortController();
 const own = (name: string) => name.startsWith(".dmake/");
 
 story("the old content is there until the new one is whole, and then the new one is", async (project) => {
@@ -157,7 +159,7 @@ story("of two processes that make the same thing the second waits, and finds it 
   const attempt = attemptAt(stepFor("out.csv"));
   const stage = await staged(first, attempt);
   assert.deepEqual(must(await second.traces([stepFor("out.csv")])), [undefined]);
-  const waiting = second.stage(attemptAt(stepFor("out.csv")), signal);
+  const waiting = second.stage(attemptAt(stepFor("out.csv")));
   writeFileSync(stage.paths[0]!, "a");
   const trace = must(await ended(first, attempt, stage)).trace;
   assert.deepEqual(must(await waiting), { kind: "already", trace });
@@ -169,7 +171,11 @@ story("a process that waits for another can be interrupted", async () => {
   const attempt = attemptAt(stepFor("out.csv"));
   const stage = await staged(first, attempt);
   const stop = new AbortController();
-  const waiting = second.stage(attemptAt(stepFor("out.csv")), stop.signal);
+  const waiting = second.stage(attemptAt(stepFor("out.csv")), {
+    signal: stop.signal,
+    noWait: false,
+    onWait: () => {},
+  });
   stop.abort();
   failureOf(await waiting, "interrupted");
   await first.discard(attempt, stage);
@@ -250,8 +256,8 @@ story("what a person must mend is a failure with its path and code", async (proj
   assert.deepEqual(await io("x".repeat(300)), ["x".repeat(300), "ENAMETOOLONG"]);
   symlinkSync("loop", "loop");
   assert.deepEqual(await io("loop"), ["loop", "ELOOP"]);
-  failureOf(await open().stage(attemptAt(stepFor("file.csv/below/out.csv")), signal), "io");
-  failureOf(await open().stage(attemptAt(stepFor("folder")), signal), "io");
+  failureOf(await open().stage(attemptAt(stepFor("file.csv/below/out.csv"))), "io");
+  failureOf(await open().stage(attemptAt(stepFor("folder"))), "io");
 });
 
 story("a folder of dmake's own that cannot be one is a failure, and not a crash", async (project) => {
@@ -303,4 +309,64 @@ story("a file that was replaced while it had been open is what is there now", as
   assert.equal(await digestOfFile(store, "raw.csv"), digestOf("two"));
   appendFileSync("raw.csv", "!");
   assert.equal(await digestOfFile(store, "raw.csv"), digestOf("two!"));
+});
+
+story("what a recipe wrote to the final path itself is not taken for good next time", async (project) => {
+  const step = stepFor("out.csv");
+  must(await publish(open(), step, ([path]) => writeFileSync(path!, "one")));
+  const store = open();
+  const attempt = attemptAt(step);
+  const stage = await staged(store, attempt);
+  writeFileSync(stage.paths[0]!, "two");
+  writeFileSync("out.csv", "half");
+  failureOf(await ended(store, attempt, stage), "wrote-final-path");
+  await store.discard(attempt, stage);
+  const next = open();
+  const [trace] = must(await next.traces([step]));
+  assert.notEqual(await digestOfFile(next, "out.csv"), trace?.outputs[0]?.digest);
+  // Who wrote it cannot be told: it may as well have been a person.
+  const { saved } = must(await published(next, step, ([path]) => writeFileSync(path!, "two")));
+  assert.equal(project.read(saved[0]!.path), "half");
+});
+
+story("nothing is published with a lock that another process has taken over", async (project) => {
+  for (const step of [stepFor("out.csv"), stepFor("a.csv", "parts/")]) {
+    const store = open();
+    const attempt = attemptAt(step);
+    const stage = await staged(store, attempt);
+    for (const [i, path] of stage.paths.entries()) writeFileSync(i === 0 ? path : `${path}/part`, "late");
+    for (const lock of readdirSync(".dmake/locks")) {
+      rmSync(`.dmake/locks/${lock}`);
+      symlinkSync("somebody else", `.dmake/locks/${lock}`);
+    }
+    assert.equal(failureOf(await ended(store, attempt, stage), "lock-lost").target, step.id);
+    await store.discard(attempt, stage);
+    assert.deepEqual(project.list(own), []);
+    assert.deepEqual(must(await open().traces([step])), [undefined]);
+    rmSync(".dmake/locks", { recursive: true });
+  }
+});
+
+story("who will not wait is told who holds what it wants, and so is who waits", async () => {
+  const step = stepFor("out.csv");
+  const first = open();
+  const attempt = attemptAt(step);
+  const stage = await staged(first, attempt);
+  const second = open();
+  const noWait = { noWait: true, onWait: () => assert.fail("waits") };
+  for (const refused of [
+    await second.stage(attemptAt(step), noWait),
+    await second.adopt(attemptAt(step), noWait),
+  ])
+    assert.equal(failureOf(refused, "locked").holder.pid, process.pid);
+  const held: unknown[] = [];
+  const waited = second.stage(attemptAt(step), {
+    noWait: false,
+    onWait: ({ pid }) => {
+      held.push(pid);
+      void first.discard(attempt, stage);
+    },
+  });
+  must(await waited);
+  assert.deepEqual(held, [process.pid]);
 });

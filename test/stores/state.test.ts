@@ -1,6 +1,6 @@
 // The file of records: what is damaged is dropped, never believed. Told on a real folder.
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Warning } from "../../src/core/event.js";
 import type { Trace } from "../../src/core/trace.js";
 import { State } from "../../src/stores/state.js";
@@ -219,8 +219,8 @@ story(
   "what a step was about to publish is dmake's until it has a record, however often it was killed",
   async (path) => {
     const state = filled(path);
-    state.intend("out", [{ name: "out", digest: "sha256:7" }]);
-    state.intend("out", [{ name: "out", digest: "sha256:8", bytes: "sha256:9" }]);
+    state.intend("out", { ...trace("7"), outputs: [{ name: "out", digest: "sha256:7" }] });
+    state.intend("out", { ...trace("8"), outputs: [{ name: "out", digest: "sha256:8", bytes: "sha256:9" }] });
     appendFileSync(path, "garbage\n");
     const said = (one: State) => one.made.of("out").map(({ digest }) => digest);
     const next = new State(path);
@@ -260,4 +260,70 @@ story("names of any kind come back as they went in", (path) => {
   const state = new State(path);
   for (const name of names) state.setTrace(name, trace(name));
   assert.deepEqual([...new State(path).traces.keys()], names);
+});
+
+story(
+  "what was intended is known to the next process with its record, until it is made or given up",
+  (path) => {
+    const state = filled(path);
+    const long = { ...trace("7"), recipe: { kind: "script", function: "f".repeat(300) } };
+    const intended = { ...long, outputs: [{ name: "out", digest: "sha256:7", bytes: "sha256:8" }] };
+    state.intend("out", intended);
+    const next = new State(path);
+    assert.deepEqual([next.intents.steps(), next.intents.get("out")], [["out"], intended]);
+    assert.deepEqual(next.traces.get("out"), trace("1"));
+    next.dropIntent("out", "another attempt");
+    assert.deepEqual(new State(path).intents.steps(), ["out"]);
+    state.setTrace("out", intended);
+    const made = new State(path);
+    assert.deepEqual([made.intents.steps(), made.traces.get("out")], [[], intended]);
+    assert.equal(made.made.meaning("out", "sha256:8"), "sha256:7");
+    state.intend("out", { ...intended, attempt: "9" });
+    state.dropIntent("out", "9");
+    assert.deepEqual(new State(path).intents.steps(), []);
+  },
+);
+
+story("an intent outlives a rewrite of the file, with its texts", async (path) => {
+  const long = { ...trace("7"), recipe: { kind: "script", function: "f".repeat(300) } };
+  filled(path).intend("out", long);
+  appendFileSync(path, "garbage\n");
+  await new State(path).compact();
+  assert.deepEqual(new State(path).intents.get("out"), long);
+});
+
+story("a record is whole even if the file with its intent was replaced or lost meanwhile", async (path) => {
+  const state = filled(path);
+  state.intend("out", trace("7"));
+  rmSync(path);
+  state.setTrace("out", trace("7"));
+  assert.equal(new State(path).traces.get("out")?.attempt, "7");
+  const kept = trace("8");
+  state.intend("out", kept);
+  appendFileSync(path, "garbage\n");
+  await new State(path).compact();
+  state.setTrace("out", kept);
+  const next = new State(path);
+  assert.deepEqual([next.traces.get("out")?.attempt, next.intents.steps()], ["8", []]);
+});
+
+story("an intent of an earlier version says whose the files are, and is not completed", (path) => {
+  filled(path);
+  appendFileSync(path, written(["intent", "out", [{ name: "out", digest: "sha256:7" }]]));
+  const state = new State(path);
+  assert.deepEqual(
+    state.made.of("out").map(({ digest }) => digest),
+    ["sha256:2", "sha256:7"],
+  );
+  assert.deepEqual([state.intents.steps(), state.intents.get("out")], [[], undefined]);
+});
+
+story("a record that is dropped leaves what it made known as dmake's", (path) => {
+  filled(path).dropTrace("out");
+  const state = new State(path);
+  assert.equal(state.traces.get("out"), undefined);
+  assert.deepEqual(
+    state.made.of("out").map(({ digest }) => digest),
+    ["sha256:2"],
+  );
 });
