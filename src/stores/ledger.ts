@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { Because, Digest, NamedDigest, Parts, RunFacts, Trace } from "../core/trace.js";
+import type { Run } from "./table-holder.js";
 import { lockLoad, lockMigration } from "./table-locks.js";
 import type { Address } from "./table-name.js";
 import { type Row, type Session, sqlState } from "./table-session.js";
@@ -17,7 +18,7 @@ export interface Load {
   /** The digest of its one output says what the load says. */
   readonly trace: Trace;
   readonly rows: number;
-  readonly run: { readonly id: string; readonly host: string };
+  readonly run: Run;
 }
 
 /** What the ledger says of a table or partition. */

@@ -6,6 +6,7 @@ import { shellWord } from "../core/word.js";
 import type { Attempt } from "../engine/ports.js";
 import { recordLoad } from "./ledger.js";
 import { type Found, readFound } from "./table-catalog.js";
+import type { Run } from "./table-holder.js";
 import type { Address } from "./table-name.js";
 import { traceOf } from "./table-publish.js";
 import type { Session } from "./table-session.js";
@@ -17,10 +18,7 @@ import type { Session } from "./table-session.js";
 export async function adoptTable(
   session: Session,
   address: Address,
-  {
-    attempt,
-    run,
-  }: { readonly attempt: Attempt; readonly run: { readonly id: string; readonly host: string } },
+  { attempt, run }: { readonly attempt: Attempt; readonly run: Run },
 ): Promise<Result<Trace>> {
   const [found] = await readFound(session, [address]);
   const fingerprint = fingerprintOf(attempt.recipe, attempt.inputs);

@@ -126,11 +126,19 @@ export class Loading implements TableWriter {
     const stop = AbortSignal.any([signal, this.#copying.signal]);
     const copied = await session.guard(`copy the rows of ${this.address.target}`, async () => {
       const copying = session.client.query(copyFrom(sql));
+      const ended = pipeline(watched(bytes, hash, broken), copying, { signal: stop });
+      // The server is told, and has to answer. One that cannot be reached any more would be waited for as long as TCP waits.
+      let answered = false;
+      const insist = () => void within(rollbackMs, ended).then(() => (answered ? undefined : session.end()));
+      stop.addEventListener("abort", insist);
       try {
-        await pipeline(watched(bytes, hash, broken), copying, { signal: stop });
+        await ended;
       } catch (error) {
         if (stop.aborted) return fail({ reason: "interrupted" });
         if (!("error" in broken)) throw error;
+      } finally {
+        answered = true;
+        stop.removeEventListener("abort", insist);
       }
       this.#copied = { rows: copying.rowCount, digest: `sha256:${hash.digest("hex")}` };
       return ok(copying.rowCount);

@@ -9,6 +9,7 @@ import { recordLoad } from "./ledger.js";
 import { readTable, writeMark } from "./table-catalog.js";
 import { commit } from "./table-commit.js";
 import { contentOf } from "./table-content.js";
+import type { Run } from "./table-holder.js";
 import type { Loading, Placement } from "./table-loading.js";
 import type { Patience } from "./table-locks.js";
 import { literal, relation } from "./table-name.js";
@@ -16,7 +17,7 @@ import { replaceRows } from "./table-replace.js";
 import { swapIn } from "./table-swap.js";
 
 interface PublishOptions {
-  readonly run: { readonly id: string; readonly host: string };
+  readonly run: Run;
   readonly patience: Patience;
 }
 

@@ -13,12 +13,16 @@ const farewellMs = 2_000;
 export class Session {
   readonly database: Database;
   readonly client: pg.Client;
+  /** Ends what it waits for; see `cuttable`. */
+  readonly signal: AbortSignal | undefined;
   #alive = true;
+  #cut = false;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(database: Database, client: pg.Client) {
+  private constructor(database: Database, client: pg.Client, signal: AbortSignal | undefined) {
     this.database = database;
     this.client = client;
+    this.signal = signal;
     const died = (): void => {
       this.#alive = false;
     };
@@ -26,12 +30,15 @@ export class Session {
     client.on("end", died);
   }
 
-  static async open(database: () => Promise<Result<Database>>): Promise<Result<Session>> {
+  static async open(
+    database: () => Promise<Result<Database>>,
+    signal?: AbortSignal,
+  ): Promise<Result<Session>> {
     const opened = await database();
     if (!opened.ok) return opened;
-    const client = await opened.value.client();
+    const client = await opened.value.client(signal);
     if (!client.ok) return client;
-    const session = new Session(opened.value, client.value);
+    const session = new Session(opened.value, client.value, signal);
     return session.guard("set up the connection", async () => {
       // The bounds of partitions are read as text: a backslash in one must stand for itself.
       await session.query("SET standard_conforming_strings = on");
@@ -58,12 +65,35 @@ export class Session {
     return statement;
   }
 
-  /** Turns what Postgres or the network throw during `work` into a failure. Bugs go on being thrown. */
+  /**
+   * Turns what Postgres or the network throw during `work` into a failure; if we ourselves have cut the connection, that is
+   * `interrupted`. Bugs go on being thrown.
+   */
   async guard<T>(doing: string, work: () => Promise<Result<T>>): Promise<Result<T>> {
+    let done: Result<T>;
+    try {
+      done = await work();
+    } catch (error) {
+      done = fail(this.database.failure(error, doing));
+    }
+    return this.#cut ? fail({ reason: "interrupted" }) : done;
+  }
+
+  /**
+   * Does `work`, which may wait for others as long as they please, until the signal aborts. Then the connection is given up
+   * at once, and the server rolls back.
+   */
+  async cuttable<T>(work: () => Promise<T>): Promise<T> {
+    const cut = (): void => {
+      this.#cut = true;
+      void this.end();
+    };
+    if (this.signal?.aborted) cut();
+    this.signal?.addEventListener("abort", cut, { once: true });
     try {
       return await work();
-    } catch (error) {
-      return fail(this.database.failure(error, doing));
+    } finally {
+      this.signal?.removeEventListener("abort", cut);
     }
   }
 

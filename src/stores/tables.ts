@@ -4,11 +4,12 @@ import { fail, ok, type Result } from "../core/failure.js";
 import { fingerprintOf } from "../core/fingerprint.js";
 import type { Step } from "../core/rule.js";
 import type { Fact, Trace } from "../core/trace.js";
-import type { Attempt, Finished, Published, Stage, Store } from "../engine/ports.js";
+import type { Attempt, Finished, Published, Stage, Store, Waiting } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
 import { ensureLedger, readLedger } from "./ledger.js";
 import { adoptTable } from "./table-adopt.js";
 import { readFound } from "./table-catalog.js";
+import { connectionName, type Run } from "./table-holder.js";
 import { Loading } from "./table-loading.js";
 import { lockLoad, type Patience, usualPatience } from "./table-locks.js";
 import { type Address, addressOf, ledgerSchema } from "./table-name.js";
@@ -18,10 +19,17 @@ import { Session } from "./table-session.js";
 export interface TablesOptions {
   /** Asked at the first use, so that a build of files alone needs no database. */
   readonly database: () => Promise<Result<Database>>;
-  readonly run: { readonly id: string; readonly host: string };
+  /** Who loads: kept with every load, and told to those who wait for one. */
+  readonly run: Run;
   /** How long to wait for readers of a table that has to be changed. */
   readonly patience?: Patience;
 }
+
+// Limits that a role or database may have for people's queries: a load has no time limit while rows come in. For this
+// transaction only, so that a pooler can give the connection to others after it.
+const loadSettingsSql = `
+  SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
+         set_config('lock_timeout', '0', true), set_config('application_name', $1, true)`;
 
 type Already = { readonly kind: "already"; readonly trace: Trace };
 
@@ -41,9 +49,9 @@ export function createTables(options: TablesOptions): Store {
     // A table has nothing that moves whenever it is touched; what it was made from and what it says, `observe` tells.
     stamps: async (names) => ok(names.map(() => undefined)),
     traces: (steps) => store.traces(steps),
-    stage: (attempt) => store.stage(attempt),
+    stage: (attempt, waiting) => store.stage(attempt, waiting),
     publish: (_attempt, stage, finished) => store.publish(loadingOf(stage), finished),
-    adopt: (attempt) => store.adopt(attempt),
+    adopt: (attempt, waiting) => store.adopt(attempt, waiting),
     discard: (_attempt, stage) => store.discard(loadingOf(stage)),
     close: () => store.close(),
   };
@@ -129,8 +137,8 @@ class Tables {
     return ok(row.schema);
   }
 
-  async stage(attempt: Attempt): Promise<Result<Stage | Already>> {
-    const opened = await Session.open(this.#options.database);
+  async stage(attempt: Attempt, waiting?: Waiting): Promise<Result<Stage | Already>> {
+    const opened = await Session.open(this.#options.database, waiting?.signal);
     if (!opened.ok) return opened;
     const session = opened.value;
     const target = targetOf(attempt.step);
@@ -138,29 +146,35 @@ class Tables {
     let staged = false;
     try {
       const begun = await session.guard(`prepare to load ${target}`, () =>
-        this.#begin(session, target, attempt),
+        session.cuttable(() => this.#begin(session, target, attempt, waiting)),
       );
-      staged = begun.ok && begun.value.kind === "table";
-      return begun;
+      if (!begun.ok) return begun;
+      if (begun.value.trace) return ok({ kind: "already", trace: begun.value.trace });
+      const loading = new Loading(session, begun.value.address, attempt);
+      this.#loadings.add(loading);
+      staged = true;
+      return ok({ kind: "table", writer: loading });
     } finally {
       this.#waiting.delete(session);
       if (!staged) await session.end();
     }
   }
 
-  async #begin(session: Session, target: string, attempt: Attempt): Promise<Result<Stage | Already>> {
-    const address = await this.#lock(session, target);
+  /** `trace`: somebody else has done this very load meanwhile. */
+  async #begin(
+    session: Session,
+    target: string,
+    attempt: Attempt,
+    waiting: Waiting | undefined,
+  ): Promise<Result<{ readonly address: Address; readonly trace: Trace | undefined }>> {
+    const address = await this.#lock(session, target, waiting);
     if (!address.ok) return address;
     const trace = await this.#sameAlready(session, address.value, attempt);
-    if (!trace.ok) return trace;
-    if (trace.value) return ok({ kind: "already", trace: trace.value });
-    const loading = new Loading(session, address.value, attempt);
-    this.#loadings.add(loading);
-    return ok({ kind: "table", writer: loading });
+    return trace.ok ? ok({ address: address.value, trace: trace.value }) : trace;
   }
 
   /** Begins a transaction that holds the lock of the target's loads, in a database with a ledger. */
-  async #lock(session: Session, target: string): Promise<Result<Address>> {
+  async #lock(session: Session, target: string, waiting: Waiting | undefined): Promise<Result<Address>> {
     const schema = await this.#defaultSchema(session);
     if (!schema.ok) return schema;
     const address = addressOf(target, schema.value);
@@ -168,10 +182,9 @@ class Tables {
     const ledger = await ensureLedger(session);
     if (!ledger.ok) return ledger;
     await session.query("BEGIN ISOLATION LEVEL READ COMMITTED");
-    // Limits that a role or database may have for people's queries: a load has no time limit while rows come in.
-    await session.query("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0");
-    await lockLoad(session, address.value);
-    return address;
+    await session.query(loadSettingsSql, [connectionName(this.#options.run)]);
+    const locked = await lockLoad(session, address.value, waiting);
+    return locked.ok ? address : locked;
   }
 
   /** Looked at again under the lock, in statements that begin after it was given: whoever had it has committed. */
@@ -203,15 +216,15 @@ class Tables {
     });
   }
 
-  async adopt(attempt: Attempt): Promise<Result<Trace>> {
-    const opened = await Session.open(this.#options.database);
+  async adopt(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace>> {
+    const opened = await Session.open(this.#options.database, waiting?.signal);
     if (!opened.ok) return opened;
     const session = opened.value;
     const target = targetOf(attempt.step);
     this.#waiting.add(session);
     try {
       return await session.guard(`adopt ${target}`, async () => {
-        const address = await this.#lock(session, target);
+        const address = await session.cuttable(() => this.#lock(session, target, waiting));
         if (!address.ok) return address;
         const adopted = await adoptTable(session, address.value, { attempt, run: this.#options.run });
         // In a message of its own, as after a load. Unanswered, it is the caller who asks again.

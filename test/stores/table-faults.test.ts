@@ -1,5 +1,6 @@
 // The story of loads that break: whatever fails, and wherever, the old rows stay whole and the next load works.
 import { strict as assert } from "node:assert";
+import { connect, createServer, type Socket } from "node:net";
 import { after, test } from "node:test";
 import type pg from "pg";
 import type { Result } from "../../src/core/failure.js";
@@ -139,6 +140,38 @@ test("an interrupt in the middle of the rows ends the load", async (t) => {
   assert.deepEqual(failure(await copying), { reason: "interrupted" });
   await store.discard(attempt, stage);
   await isUnharmed(world);
+});
+
+test("an interrupt ends a load whose server cannot be reached any more", async (t) => {
+  let upstream: Socket | undefined;
+  const wire = createServer((client) => {
+    upstream = connect(Number(new URL(world.url).port), "127.0.0.1");
+    client.pipe(upstream).pipe(client);
+    for (const socket of [client, upstream]) socket.on("error", () => undefined);
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => wire.once("listening", resolve));
+  const { port } = wire.address() as { port: number };
+  const world = await emptyWorld({
+    at: (url) => Object.assign(new URL(url), { port: String(port) }).href,
+  });
+  t.after(async () => {
+    await world.end();
+    wire.close();
+  });
+  value(await load(world.store, old));
+  const { store, attempt, stage } = await staged(world, fresh);
+  value(await writerOf(stage).open(columns));
+  const { bytes, begun } = endless();
+  const interrupt = new AbortController();
+  const copying = writerOf(stage).copy(bytes, interrupt.signal);
+  await begun;
+  upstream?.unpipe();
+  upstream?.pause();
+  interrupt.abort();
+  assert.deepEqual(failure(await copying), { reason: "interrupted" });
+  await store.discard(attempt, stage);
+  upstream?.destroy();
+  assert.deepEqual(await world.sql("SELECT id FROM trips ORDER BY id"), [{ id: 1 }, { id: 2 }]);
 });
 
 test("a stage can be discarded, and the store closed, while rows are coming in", async (t) => {
