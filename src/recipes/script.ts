@@ -25,7 +25,10 @@ export const runScript: Runner<ScriptRecipe> = async (recipe, job) => {
   const context = {
     inputs,
     outputs: stage.paths,
-    log: (text: string) => log(`${text}\n`),
+    // One that goes on unattended must not speak into the log of the attempt that follows.
+    log: (text: string) => {
+      if (needs.isOpen) log(`${text}\n`);
+    },
     signal,
     need: (names: readonly string[]) => needs.ask(names),
   };
@@ -89,6 +92,10 @@ class Needs {
       this.close();
       await Promise.allSettled(this.#pending);
     }
+  }
+
+  get isOpen(): boolean {
+    return !this.#closed;
   }
 
   /** Nothing is brought up to date for a function that has ended. */

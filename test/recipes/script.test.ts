@@ -136,6 +136,56 @@ test("after an interrupt a function has ten seconds, and what it throws later ha
   }
 });
 
+test("a function that goes on after its time reaches neither the file of the next attempt nor its log", () =>
+  inFolder(async (folder) => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      const store = open();
+      const late: (() => void)[] = [];
+      const { step, recipe } = stepFor(
+        await declared(() =>
+          script("out", {}, ({ output, log }) => {
+            late.push(() => {
+              log("late");
+              writeFileSync(output, "late");
+            });
+            return new Promise(() => {});
+          }),
+        ),
+        "script",
+      );
+      const stop = new AbortController();
+      const first = attemptAt(step);
+      const lost = await staged(store, first);
+      const { job, logged } = jobFor(step, { signal: stop.signal });
+      const ended = runScript(recipe, { ...job, stage: lost });
+      stop.abort();
+      mock.timers.tick(10_000);
+      failureOf(await ended, "interrupted");
+      await store.discard(first, lost);
+      mock.timers.reset();
+
+      const next = attemptAt(step);
+      const stage = await staged(store, next);
+      assert(stage.kind === "files");
+      folder.write(stage.paths[0]!, "good");
+      for (const write of late) write();
+      const finished = {
+        outcome: { kind: "made", facts: {} },
+        durationMs: 1,
+        inputs: [],
+        discovered: [],
+      } as const;
+      must(await store.publish(next, stage, finished));
+      assert.equal(folder.read("out"), "good");
+      for (const write of late) write();
+      assert.equal(folder.read("out"), "good");
+      assert.deepEqual([late.length, logged()], [1, ""]);
+    } finally {
+      mock.timers.reset();
+    }
+  }));
+
 test("what a function makes after an interrupt is dropped", async () => {
   const stop = new AbortController();
   const { ended } = await run(({ signal }) => {

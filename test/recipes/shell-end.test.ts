@@ -21,7 +21,8 @@ story("an interrupt ends the command and what it has started", async () => {
   await gone(pid);
 });
 
-story("also what keeps nothing open and will not hear", async () => {
+story("also what keeps nothing open and will not hear, after ten seconds", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
   const stop = new AbortController();
   const deaf = `trap "" TERM; echo "pid=$$" >&3; exec >/dev/null 2>&1 3>&-; while :; do sleep 1000; done`;
   const { says, ended } = await run(
@@ -31,8 +32,12 @@ story("also what keeps nothing open and will not hear", async () => {
   );
   const pid = pidIn(await says("\n"));
   stop.abort();
+  mock.timers.tick(9_999);
+  assert.equal(isAlive(pid), true);
+  mock.timers.tick(1);
+  mock.timers.reset();
   failureOf(await ended, "interrupted");
-  await gone(pid);
+  assert.equal(isAlive(pid), false);
 });
 
 story("a command has ten seconds to end well, and no more", async () => {

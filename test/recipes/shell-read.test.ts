@@ -4,7 +4,7 @@ import { existsSync, readdirSync, utimesSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Step } from "../../src/core/rule.js";
 import { type Dollar, sh } from "../../src/index.js";
-import { runShell } from "../../src/recipes/shell.js";
+import { createShell } from "../../src/recipes/shell.js";
 import { longAgo } from "../rig/project.js";
 import { failureOf, must } from "../rig/world.js";
 import { declared, jobFor, stepFor } from "./jobs.js";
@@ -30,7 +30,7 @@ async function run(command: (paths: Paths) => ReturnType<Dollar>, wish: Wish = {
   const rule = await declared(() => sh("out", { depfile: true }, command));
   const { step, recipe } = stepFor(rule, "sh", inputs);
   const running = jobFor(step as Step, { inputs: there, signal });
-  return { ...running, ended: runShell(recipe, running.job) };
+  return { ...running, ended: createShell(process.env)(recipe, running.job) };
 }
 
 async function outcomeOf(command: (paths: Paths) => ReturnType<Dollar>, wish?: Wish) {
@@ -66,7 +66,10 @@ story("a command that promised to say what it read, and does not, has not done i
 story("a depfile that was not asked for is not looked at", async (folder) => {
   folder.write(".read.tmp", "no rule");
   const { step, recipe } = stepFor(await declared(() => sh("out", {}, ({ $ }) => $`:`)), "sh");
-  assert.deepEqual(must(await runShell(recipe, jobFor(step).job)), { kind: "made", facts: {} });
+  assert.deepEqual(must(await createShell(process.env)(recipe, jobFor(step).job)), {
+    kind: "made",
+    facts: {},
+  });
 });
 
 story("a failure shows the command with the names that a person knows", async () => {
@@ -142,6 +145,6 @@ story("where nothing can be written nothing is run", async (folder) => {
   );
   const { job } = jobFor(step);
   const stage = { kind: "files" as const, paths: ["out.tmp"], depfile: "no/such/place" };
-  assert.equal(failureOf(await runShell(recipe, { ...job, stage }), "io").code, "ENOENT");
+  assert.equal(failureOf(await createShell(process.env)(recipe, { ...job, stage }), "io").code, "ENOENT");
   assert.deepEqual(readdirSync(folder.root), []);
 });

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import type { Job } from "../../src/engine/ports.js";
 import { type Dollar, sh } from "../../src/index.js";
-import { runShell } from "../../src/recipes/shell.js";
+import { createShell } from "../../src/recipes/shell.js";
 import { type Folder, inFolder } from "../rig/project.js";
 import { declared, jobFor, stepFor } from "./jobs.js";
 
@@ -21,10 +22,11 @@ export async function run(
   command: (paths: Paths) => ReturnType<Dollar>,
   inputs: readonly string[] = [],
   signal?: AbortSignal,
+  given: Pick<Job, "child" | "terminal"> = {},
 ) {
   const { step, recipe } = stepFor(await declared(() => sh("out", {}, command)), "sh", inputs);
   const running = jobFor(step, signal && { signal });
-  return { ...running, ended: runShell(recipe, running.job) };
+  return { ...running, ended: createShell(process.env)(recipe, { ...running.job, ...given }) };
 }
 
 /** Whether a process does anything: one that nobody has collected yet does not. */
