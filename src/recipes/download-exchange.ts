@@ -1,11 +1,13 @@
 // One request and its response: headers first, then the body as the socket gives it. Knows nothing of redirects, files or retries.
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
-import { setImmediate as turn } from "node:timers/promises";
-import { Client, type Dispatcher } from "undici";
+import { Client, type Dispatcher, errors } from "./download-client.js";
 import type { Headers } from "./download-headers.js";
+import { Wire } from "./download-wire.js";
 
 const connectMs = 10_000;
+/** As many `103 Early Hints` and the like as any server has a reason to send. */
+const maxHints = 20;
 
 /** Takes a part of a body. A promise asks for nothing more until it is kept. */
 export type Take = (chunk: Uint8Array) => Promise<void> | undefined;
@@ -18,7 +20,7 @@ export class Line {
   readonly #end = new AbortController();
   readonly #onAbort = () => this.#end.abort(new Error("interrupted"));
   #client: Client | undefined;
-  #excess = false;
+  #wire = new Wire();
 
   /** Everything ends with the signal, also a connection that is still being made. */
   constructor(timeoutMs: number, given: AbortSignal) {
@@ -35,12 +37,13 @@ export class Line {
     const { signal } = this.#end;
     // A socket that is made with a signal that has gone off is never closed by Node 20.
     signal.throwIfAborted();
+    this.#wire = new Wire();
     const client = this.#clientFor(url.origin);
     this.#client = client;
-    this.#excess = false;
-    const exchange = new Exchange(signal, (error) => void client.destroy(error));
+    const hangUp = (error: Error) => void client.destroy(error);
+    const exchange = new Exchange({ signal, hangUp, wire: this.#wire, timeoutMs: this.#timeoutMs });
     const path = `${url.pathname}${url.search}`;
-    client.dispatch({ origin: url.origin, path, method: "GET", headers }, exchange);
+    client.dispatch({ origin: url.origin, path, method: "GET", headers, reset: true }, exchange);
     await exchange.started;
     return exchange;
   }
@@ -56,24 +59,17 @@ export class Line {
       signal: this.#end.signal,
       autoSelectFamilyAttemptTimeout: 2_500,
     };
-    const client = new Client(origin, {
-      connect: connect as object,
-      headersTimeout: this.#timeoutMs,
-      bodyTimeout: this.#timeoutMs,
+    // The exchange keeps the time itself: undici's clock is half a second wide and cannot tell a slow disk from a silent server.
+    return new Client(origin, {
+      connect: this.#wire.connector(connect as object),
+      headersTimeout: 0,
+      bodyTimeout: 0,
     });
-    client.on("disconnect", (_origin, _targets, { message, code }) => {
-      // undici's words for bytes that come after a body has had its Content-Length.
-      this.#excess ||= message === "bad response" || /^HPE_/.test(code ?? "");
-    });
-    return client;
   }
 
-  /** Whether the last body went on after its Content-Length, as far as its socket had told by then. */
-  async exceeded(): Promise<boolean> {
-    // The socket is closed in the turn after the one that ended the body.
-    await turn();
-    await turn();
-    return this.#excess;
+  /** Whether the last body went on after its end, as far as the server has told within a moment. */
+  exceeded(): Promise<boolean> {
+    return this.#wire.exceeded();
   }
 
   /** Returns when the socket is closed: nothing holds the process any more. */
@@ -98,6 +94,15 @@ class Promised {
   }
 }
 
+interface Means {
+  readonly signal: AbortSignal;
+  /** Closes the connection for good, whatever becomes of the request. */
+  readonly hangUp: (error: Error) => void;
+  readonly wire: Wire;
+  /** For all headers together, and between two parts of the body. */
+  readonly timeoutMs: number;
+}
+
 /**
  * A response whose body waits in the socket until it is poured or discarded. Not a stream on purpose: a stream drops what
  * it holds when the connection is cut, and those bytes would have to come again.
@@ -105,19 +110,23 @@ class Promised {
 export class Exchange implements Dispatcher.DispatchHandler {
   status = 0;
   headers: Headers = {};
+  readonly #means: Means;
   readonly #started = new Promised();
   readonly #ended = new Promised();
-  readonly #signal: AbortSignal;
-  readonly #hangUp: (error: Error) => void;
   readonly #onAbort = () => this.#stop(new Error("interrupted"));
   #controller: Dispatcher.DispatchController | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #hints = 0;
   #take: Take = () => undefined;
+  /** What came of a part of the body that was read before there was room for it. Nothing while there is. */
+  #held: Uint8Array[] | undefined;
+  /** What to tell once everything that is held is handed over. */
+  #last: (() => void) | undefined;
+  #stopped = false;
 
-  /** `hangUp` closes the connection for good, whatever becomes of the request. */
-  constructor(signal: AbortSignal, hangUp: (error: Error) => void) {
-    this.#signal = signal;
-    this.#hangUp = hangUp;
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+  constructor(means: Means) {
+    this.#means = means;
+    means.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   /** Kept when the headers are there. */
@@ -127,42 +136,44 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#signal.aborted) this.#onAbort();
+    if (this.#means.signal.aborted) this.#onAbort();
+    else this.#awaits(new errors.HeadersTimeoutError());
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
-    if (status < 200) return;
+  onResponseStart(_controller: unknown, status: number, headers: Headers): void {
+    if (status < 200) {
+      if (++this.#hints > maxHints) this.#stop(new errors.SocketError("endless hints before the response"));
+      return;
+    }
     this.status = status;
     this.headers = headers;
-    controller.pause();
+    this.#hold();
     this.#started.keep();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    const room = this.#take(chunk);
-    if (!room) return;
-    controller.pause();
-    room.then(
-      () => controller.resume(),
-      (error: Error) => this.#stop(error),
-    );
+  onResponseData(_controller: unknown, chunk: Uint8Array): void {
+    if (this.#stopped) return;
+    if (this.#held) {
+      this.#held.push(chunk);
+      return;
+    }
+    this.#silence!.refresh();
+    this.#offer(chunk);
   }
 
   onResponseEnd(): void {
-    this.#signal.removeEventListener("abort", this.#onAbort);
-    this.#ended.keep();
+    this.#finish(() => this.#ended.keep());
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    this.#signal.removeEventListener("abort", this.#onAbort);
     this.#started.breakOff(error);
-    this.#ended.breakOff(error);
+    this.#finish(() => this.#ended.breakOff(error));
   }
 
   /** Hands over the body to its last byte. Throws what the network does, after what came before was handed over. */
   async pour(take: Take): Promise<void> {
     this.#take = take;
-    this.#controller!.resume();
+    this.#release();
     await this.#ended.promise;
   }
 
@@ -171,10 +182,59 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#stop(new Error("not wanted"));
   }
 
+  #offer(chunk: Uint8Array): void {
+    const room = this.#take(chunk);
+    if (!room) return;
+    this.#hold();
+    room.then(
+      () => this.#release(),
+      (error: Error) => this.#stop(error),
+    );
+  }
+
+  /** Nothing comes while it is held, so it is not the server that is silent. */
+  #hold(): void {
+    this.#held = [];
+    this.#means.wire.hold();
+    clearTimeout(this.#silence);
+  }
+
+  #release(): void {
+    if (this.#stopped) return;
+    const chunks = this.#held ?? [];
+    this.#held = undefined;
+    for (const chunk of chunks) {
+      if (this.#held) (this.#held as Uint8Array[]).push(chunk);
+      else this.#offer(chunk);
+    }
+    if (this.#held || this.#stopped) return;
+    if (this.#last) {
+      this.#last();
+      return;
+    }
+    this.#awaits(new errors.BodyTimeoutError());
+    this.#means.wire.release();
+  }
+
+  #awaits(missing: Error): void {
+    this.#silence = setTimeout(() => this.#stop(missing), this.#means.timeoutMs);
+  }
+
+  #finish(last: () => void): void {
+    clearTimeout(this.#silence);
+    this.#means.signal.removeEventListener("abort", this.#onAbort);
+    if (this.#held) this.#last ??= last;
+    else last();
+  }
+
   /** Both in one turn: a client that outlives its broken request would connect anew. */
   #stop(error: Error): void {
+    this.#stopped = true;
+    clearTimeout(this.#silence);
+    this.#held = undefined;
+    this.#ended.breakOff(error);
     this.#controller?.abort(error);
-    this.#hangUp(error);
+    this.#means.hangUp(error);
   }
 
   /** The body as a stream, for decoders. */

@@ -1,8 +1,12 @@
 // Turns what the file system and the network throw into failures, and says which may pass. Knows nothing of requests.
+
 import type { Failure } from "../core/failure.js";
+import { errors } from "./download-client.js";
 
 const codeOf = (error: unknown): string | undefined => {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  // undici 7.30 forgets the codes of its parser.
+  if (error instanceof errors.HTTPParserError) return "HPE_";
   return typeof code === "string" ? code : undefined;
 };
 
@@ -19,9 +23,9 @@ export interface NetworkProblem {
   readonly passing: boolean;
 }
 
-/** Names that do not exist and certificates that are not trusted stay so; a name server that cannot be asked (`EAI_AGAIN`) may answer later. */
+/** Names that do not exist, certificates that are not trusted and headers that are too long stay so; a name server that cannot be asked (`EAI_AGAIN`) may answer later. */
 const lasting =
-  /^(ENOTFOUND|EPROTO|UND_ERR_INVALID_ARG|ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_)/;
+  /^(ENOTFOUND|EPROTO|UND_ERR_INVALID_ARG|UND_ERR_HEADERS_OVERFLOW|ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_)/;
 const passing =
   /^(UND_ERR_|HPE_|E[A-Z]+$|EAI_|Z_|ERR__ERROR_|ERR_BROTLI|ERR_ZSTD|ZSTD_|ERR_STREAM_PREMATURE_CLOSE)/;
 
@@ -39,5 +43,5 @@ function describe(error: Error, code: string): string {
   const message =
     error.message || (error instanceof AggregateError ? (error.errors[0] as Error).message : "");
   if (code.startsWith("Z_")) return `the body is not encoded as the server says: ${message}`;
-  return message.includes(code) || code.startsWith("UND_ERR_") ? message : `${message} (${code})`;
+  return message.includes(code) || /^(UND_ERR_|HPE_)/.test(code) ? message : `${message} (${code})`;
 }

@@ -1,7 +1,8 @@
 // Copies a file of this machine into a sink. Knows nothing of networks or of what the bytes mean.
+import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { fail, ok, type Result } from "../core/failure.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { ioFailure } from "./download-failure.js";
 import type { HashedFile } from "./download-sink.js";
 
@@ -25,7 +26,8 @@ export interface Copy {
 export function pathOf(url: string): string | undefined {
   const relative = /^file:(?![\\/])(.+)$/i.exec(url)?.[1];
   try {
-    return relative === undefined ? fileURLToPath(url) : decodeURIComponent(relative);
+    const path = relative === undefined ? fileURLToPath(url) : decodeURIComponent(relative);
+    return path.includes("\0") ? undefined : path;
   } catch (error) {
     if (error instanceof TypeError || error instanceof URIError) return undefined;
     throw error;
@@ -49,29 +51,35 @@ export async function copyFile(copy: Copy, sink: HashedFile): Promise<Result<voi
         url,
         expectedBytes: done.value.size,
         receivedBytes: sink.length,
+        attempts: tries + 1,
       });
     log("the file changed while it was copied; copying it again\n");
     await sink.restart();
   }
 }
 
+const stamps = ["size", "mtimeNs", "ctimeNs", "ino", "dev"] as const;
+
 async function attempt(copy: Copy, sink: HashedFile): Promise<Result<{ settled: boolean; size: number }>> {
-  const { path } = copy;
+  const { path, url } = copy;
+  const noFile: Failure = { reason: "unsupported-url", url, problem: "it is no regular file" };
   try {
-    // Before it is opened: opening a pipe would wait for somebody to write to it.
-    const before = await stat(path, { bigint: true });
-    if (!before.isFile())
-      return fail({ reason: "io", doing: "read", path, code: before.isDirectory() ? "EISDIR" : "EINVAL" });
-    const file = await open(path, "r");
+    // Before it is opened: some devices do something when they are. A pipe that is put there meanwhile is not waited for.
+    const there = await stat(path);
+    if (there.isDirectory()) return fail({ reason: "io", doing: "read", path, code: "EISDIR" });
+    if (!there.isFile()) return fail(noFile);
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
+      const before = await file.stat({ bigint: true });
+      if (!before.isFile()) return fail(noFile);
       const failed = await pour(file, sink, copy, Number(before.size));
       if (failed) return failed;
+      const after = await stat(path, { bigint: true });
+      const same = stamps.every((stamp) => before[stamp] === after[stamp]);
+      return ok({ settled: same && BigInt(sink.length) === after.size, size: Number(after.size) });
     } finally {
       await file.close();
     }
-    const after = await stat(path, { bigint: true });
-    const same = before.size === after.size && before.mtimeNs === after.mtimeNs && before.ino === after.ino;
-    return ok({ settled: same && BigInt(sink.length) === after.size, size: Number(after.size) });
   } catch (error) {
     return fail(ioFailure("read", path, error));
   }
@@ -79,7 +87,10 @@ async function attempt(copy: Copy, sink: HashedFile): Promise<Result<{ settled: 
 
 async function pour(file: FileHandle, sink: HashedFile, { signal, progress }: Copy, size: number) {
   for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(chunkBytes), 0, chunkBytes);
+    // One byte more than it should have tells that it has grown. Some of `/proc` say 0 and have no end.
+    const wanted = Math.min(chunkBytes, size + 1 - sink.length);
+    if (wanted <= 0) return undefined;
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(wanted), 0, wanted);
     if (bytesRead === 0 || signal.aborted) return undefined;
     const room = sink.write(buffer.subarray(0, bytesRead));
     if (room) await room;

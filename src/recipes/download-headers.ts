@@ -15,9 +15,13 @@ export function header(headers: Headers, name: string): string | undefined {
   return text === "" ? undefined : text;
 }
 
+/** What can be sent back as it came. */
+const sendable = (value: string | undefined): string | undefined =>
+  value !== undefined && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
+
 export function validatorsOf(headers: Headers): Validators {
-  const etag = header(headers, "etag");
-  const lastModified = header(headers, "last-modified");
+  const etag = sendable(header(headers, "etag"));
+  const lastModified = sendable(header(headers, "last-modified"));
   return { ...(etag && { etag }), ...(lastModified && { lastModified }) };
 }
 
@@ -33,7 +37,7 @@ export function contentLength(headers: Headers): number | undefined {
 export function ifRangeOf(headers: Headers): string | undefined {
   if (header(headers, "accept-ranges")?.toLowerCase() === "none") return undefined;
   const { etag, lastModified } = validatorsOf(headers);
-  if (etag !== undefined) return etag.startsWith('"') ? etag : undefined;
+  if (headers.etag !== undefined) return /^"[^"]*"$/.test(etag ?? "") ? etag : undefined;
   const age = Date.parse(header(headers, "date") ?? "") - Date.parse(lastModified ?? "");
   return age >= 1000 ? lastModified : undefined;
 }
@@ -55,6 +59,17 @@ export function contentRange(headers: Headers): ContentRange | undefined {
   ];
   return first <= last && (total === undefined || last < total) ? { first, last, total } : undefined;
 }
+
+/** Whether nothing but the end of the connection says where the body ends: a cut looks the same. */
+export const isOpenEnded = (headers: Headers): boolean =>
+  header(headers, "content-length") === undefined && header(headers, "transfer-encoding") === undefined;
+
+/** An encoding of the connection, not of the file, that nobody asked for and that is not taken off. */
+export const transferCoding = (headers: Headers): string | undefined =>
+  header(headers, "transfer-encoding")
+    ?.split(",")
+    .map((name) => name.trim())
+    .find((name) => !/^chunked$/i.test(name));
 
 /** The encodings on top of the file's own bytes, in the order they were put on. `aws-chunked` is an upload's, kept by mistake. */
 export function contentCodings(headers: Headers): readonly string[] {

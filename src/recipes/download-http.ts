@@ -15,6 +15,9 @@ const progressBytes = 1024 * 1024;
  *     asking ──200──► from byte 0 ──┐
  *       ▲ └────206──► from byte n ──┤──end──► whole
  *       └──── waiting ◄─────cut─────┘
+ *
+ * A body that says nothing of its length, so that a cut looks like its end, has to come twice in a row with the same bytes. The second
+ * time is no retry. There is no least speed: a server that sends a byte now and then, each within the timeout, is waited for.
  */
 export async function fetchHttp(
   order: Order,
@@ -28,6 +31,10 @@ export async function fetchHttp(
     if (order.signal.aborted) return fail({ reason: "interrupted" });
     if (ended.kind === "arrived") return ok(ended.arrival);
     if (ended.kind === "hopeless") return fail(ended.failure);
+    if (ended.kind === "doubtful") {
+      order.log("the server does not say how long the file is; fetching it once more, to compare\n");
+      continue;
+    }
     if (transfer.length >= reached + progressBytes) failures = 0;
     reached = Math.max(reached, transfer.length);
     if (++failures > order.retries) return fail(ended.failure);

@@ -14,6 +14,8 @@ export interface Ask {
   readonly protocol: Readonly<Record<string, string>>;
   readonly line: Line;
   readonly log: (text: string) => void;
+  /** Free of secrets, whatever a server echoes in a `Location`. */
+  readonly redact: (text: string) => string;
 }
 
 export interface Answer {
@@ -33,13 +35,14 @@ export async function get(ask: Ask): Promise<Result<Answer>> {
     const location = header(exchange.headers, "location");
     if (!redirects.includes(exchange.status) || location === undefined) return ok({ url, exchange });
     exchange.discard();
-    const next = nextHop(url, location);
+    const shown = (href: string) => ask.redact(redactUrl(href));
+    const next = nextHop(url, location, shown);
     if (!next.ok) return next;
-    const failure = { reason: "download-redirects" as const, url: redactUrl(ask.url.href) };
+    const failure = { reason: "download-redirects" as const, url: shown(ask.url.href) };
     if (seen.has(next.value.href))
-      return fail({ ...failure, hops: seen.size, backAt: redactUrl(next.value.href) });
+      return fail({ ...failure, hops: seen.size, backAt: shown(next.value.href) });
     if (seen.size > maxHops) return fail({ ...failure, hops: maxHops });
-    ask.log(`redirected to ${redactUrl(next.value.href)}\n`);
+    ask.log(`redirected to ${shown(next.value.href)}\n`);
     // Once away from home a redirect back is somebody else's doing, and gets no credentials either.
     home &&= next.value.origin === ask.url.origin;
     url = next.value;
@@ -47,9 +50,9 @@ export async function get(ask: Ask): Promise<Result<Answer>> {
 }
 
 /** Where a redirect leads. Refuses to leave encryption behind, and to leave the web. */
-export function nextHop(from: URL, location: string): Result<URL> {
+export function nextHop(from: URL, location: string, shown = redactUrl): Result<URL> {
   const refused = (problem: string, to: string): { ok: false; error: Failure } =>
-    fail({ reason: "download-redirect-refused", url: redactUrl(from.href), to: redactUrl(to), problem });
+    fail({ reason: "download-redirect-refused", url: shown(from.href), to: shown(to), problem });
   if (!URL.canParse(location, from.href)) return refused("not a URL", location);
   const to = new URL(location, from);
   to.hash = "";
@@ -57,6 +60,25 @@ export function nextHop(from: URL, location: string): Result<URL> {
   if (from.protocol === "https:" && to.protocol === "http:") return refused("from https to http", to.href);
   return ok(to);
 }
+
+/**
+ * Why a request cannot be sent as it is meant: a line end would begin another header, and a URL loses its line ends without
+ * a word. Names the header, never its value.
+ */
+export function unsendable(url: string, own: Readonly<Record<string, string>>): string | undefined {
+  if (controls.test(url) || url.includes("\t")) return "it has a line end or another control character in it";
+  for (const [name, value] of Object.entries(own)) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) return `${JSON.stringify(name)} is no name of a header`;
+    if (controls.test(value))
+      return `its header \`${name}\` has a line end or another control character in it`;
+    if (/[\u0100-\uffff]/.test(value))
+      return `its header \`${name}\` has a character in it that is not Latin-1`;
+  }
+  return undefined;
+}
+
+/** All but the tab, which headers may hold. */
+const controls = /[^\P{Cc}\t]/u;
 
 export const isWeb = (url: URL): boolean => url.protocol === "https:" || url.protocol === "http:";
 
@@ -76,7 +98,8 @@ function headersFor(ask: Ask, url: URL, home: boolean): Record<string, string> {
   return { ...headers, "accept-encoding": "identity", ...ask.protocol };
 }
 
-function basic({ username, password }: URL): string {
+/** What says who we are to the host of a URL with user and password in it. */
+export function basic({ username, password }: URL): string {
   return `Basic ${Buffer.from(`${unescaped(username)}:${unescaped(password)}`).toString("base64")}`;
 }
 

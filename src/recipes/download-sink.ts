@@ -75,7 +75,12 @@ export class HashedFile {
     const head = await this.#read(0, headBytes);
     const tail = await this.#read(Math.max(0, this.#length - tailBytes), tailBytes);
     if (this.#failure) return fail(this.#failure);
-    return ok({ digest: `sha256:${this.#hash.copy().digest("hex")}`, head, tail });
+    return ok({ digest: this.digest(), head, tail });
+  }
+
+  /** Of the bytes taken so far. */
+  digest(): Digest {
+    return `sha256:${this.#hash.copy().digest("hex")}`;
   }
 
   async close(): Promise<void> {

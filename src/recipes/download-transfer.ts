@@ -1,10 +1,8 @@
 // The tries of one download: each asks for what is still missing and says how it ended. Knows nothing of waiting or of what the bytes mean.
-import { STATUS_CODES } from "node:http";
 import { type Failure, ok, type Result } from "../core/failure.js";
-import { printable } from "../core/magic.js";
 import { redactUrl } from "../core/redact.js";
 import { isFileItself, pourDecoded, unknownCoding } from "./download-decode.js";
-import type { Exchange, Line, Take } from "./download-exchange.js";
+import type { Line } from "./download-exchange.js";
 import { networkProblem } from "./download-failure.js";
 import {
   contentCodings,
@@ -13,10 +11,12 @@ import {
   type Headers,
   header,
   ifRangeOf,
-  retryAfterMs,
+  isOpenEnded,
+  transferCoding,
   type Validators,
   validatorsOf,
 } from "./download-headers.js";
+import { refusal } from "./download-refusal.js";
 import { type Answer, get } from "./download-request.js";
 import type { HashedFile } from "./download-sink.js";
 
@@ -30,6 +30,10 @@ export interface Order {
   readonly known: Validators | undefined;
   /** Take off every encoding, also one that looks like the file's own. */
   readonly decodeAll: boolean;
+  /** Go on where a cut body ended, if the server says that it is the same file. */
+  readonly resume: boolean;
+  /** A digest will tell whether it is whole. */
+  readonly sealed: boolean;
   readonly retries: number;
   readonly line: Line;
   readonly signal: AbortSignal;
@@ -49,6 +53,8 @@ export type Arrival =
       readonly url: string;
       /** The bytes in the sink are still encoded for the way, and may be the file so. */
       readonly encoded: boolean;
+      /** It came in several pieces, of one file if the server says true. */
+      readonly resumed: boolean;
     };
 
 /** What is in the sink: the beginning of the body that these headers came with. */
@@ -62,9 +68,9 @@ interface Part {
 export type Ended =
   | { readonly kind: "arrived"; readonly arrival: Arrival }
   | { readonly kind: "hopeless"; readonly failure: Failure }
+  /** A body whose end nobody vouches for: it is believed when it comes twice. */
+  | { readonly kind: "doubtful" }
   | { readonly kind: "passing"; readonly failure: Failure; readonly retryAfterMs?: number };
-
-const passingStatuses: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 
 /** The tries of one download, which share what has arrived so far. */
 export class Transfer {
@@ -73,6 +79,9 @@ export class Transfer {
   #sink: HashedFile | undefined;
   #part: Part | undefined;
   #tries = 0;
+  #resumed = false;
+  /** Digest and length of the last body whose end nobody vouched for. */
+  #doubtful: string | undefined;
 
   constructor(order: Order, openSink: () => Promise<Result<HashedFile>>) {
     this.#order = order;
@@ -113,37 +122,21 @@ export class Transfer {
     const { status, headers } = answer.exchange;
     const resuming = this.#part?.ifRange !== undefined && this.length > 0;
     if (status === 200) return this.#fromStart(answer);
-    if (status === 206 && resuming && this.#continues(headers)) return this.#pour(answer);
+    if (status === 206 && resuming && this.#continues(headers)) {
+      this.#resumed = true;
+      return this.#pour(answer);
+    }
     if (status === 304 && this.#order.known && !this.#sink) {
       answer.exchange.discard();
       return { kind: "arrived", arrival: { kind: "unmodified", validators: validatorsOf(headers) } };
     }
-    if (!resuming || (status !== 206 && status !== 416)) return this.#refused(answer);
+    const { redact, log } = this.#order;
+    if (!resuming || (status !== 206 && status !== 416))
+      return refusal(answer, { attempts: this.#tries, redact, log });
     answer.exchange.discard();
     this.#part = undefined;
     const message = `the file has changed, or the server cannot resume it (status ${status})`;
     return { kind: "passing", failure: this.#network(message) };
-  }
-
-  async #refused({ url, exchange }: Answer): Promise<Ended> {
-    const { status, headers } = exchange;
-    const statusText = STATUS_CODES[status] ?? "";
-    const shown = redactUrl(url.href);
-    const failure: Failure = {
-      reason: "download-status",
-      url: shown,
-      status,
-      statusText,
-      attempts: this.#tries,
-    };
-    if (!passingStatuses.includes(status)) {
-      const said = this.#order.redact(await firstText(exchange));
-      if (said !== "") this.#order.log(`the server says: ${said}\n`);
-      return { kind: "hopeless", failure };
-    }
-    exchange.discard();
-    const after = retryAfterMs(headers, Date.now());
-    return { kind: "passing", failure, ...(after !== undefined && { retryAfterMs: after }) };
   }
 
   /** Whether a 206 is the rest of what is in the sink: the same version, encoded alike, from the very next byte. */
@@ -153,6 +146,8 @@ export class Transfer {
     const name = part.ifRange === header(part.headers, "etag") ? "etag" : "last-modified";
     return (
       range?.first === this.length &&
+      // Where nobody says how long the whole is, this may be any piece of it.
+      (range.total ?? part.total) !== undefined &&
       (part.total === undefined || range.total === undefined || range.total === part.total) &&
       header(headers, name) === part.ifRange &&
       contentCodings(headers).join() === contentCodings(part.headers).join()
@@ -162,7 +157,7 @@ export class Transfer {
   async #fromStart(answer: Answer): Promise<Ended> {
     const { headers } = answer.exchange;
     const codings = this.#codings(headers);
-    const unknown = unknownCoding(codings);
+    const unknown = transferCoding(headers) ?? unknownCoding(codings);
     const sink = await this.#cleanSink();
     if (!sink.ok || unknown !== undefined) {
       answer.exchange.discard();
@@ -170,7 +165,9 @@ export class Transfer {
     }
     const plain = codings.length === 0;
     const total = plain ? contentLength(headers) : undefined;
-    this.#part = { headers, ifRange: plain ? ifRangeOf(headers) : undefined, total };
+    const ifRange = plain && this.#order.resume ? ifRangeOf(headers) : undefined;
+    this.#part = { headers, ifRange, total };
+    this.#resumed = false;
     return this.#pour(answer);
   }
 
@@ -190,7 +187,7 @@ export class Transfer {
   }
 
   async #pour({ exchange, url }: Answer): Promise<Ended> {
-    const { line, progress, log } = this.#order;
+    const { progress, log } = this.#order;
     const sink = this.#sink!;
     const part = this.#part!;
     const total = part.total ?? contentRange(exchange.headers)?.total;
@@ -204,23 +201,40 @@ export class Transfer {
     });
     if (total !== undefined && sink.length !== total)
       return { kind: "passing", failure: this.#incomplete(total)! };
-    if (await line.exceeded()) return this.#tooLong();
+    const doubt = this.#order.sealed ? undefined : await this.#doubt(exchange.headers, total);
+    if (doubt) return doubt;
     const encoded = codings.length === 0 && contentCodings(part.headers).length > 0;
-    const arrival = { validators: validatorsOf(part.headers), url: redactUrl(url.href), encoded };
+    const resumed = this.#resumed;
+    const arrival = { validators: validatorsOf(part.headers), url: this.#shown(url), encoded, resumed };
     return { kind: "arrived", arrival: { kind: "whole", ...arrival } };
   }
 
-  /** What has come is no beginning of anything any more. */
-  #tooLong(): Ended {
-    this.#part = undefined;
-    return { kind: "passing", failure: this.#network("the body is longer than its Content-Length") };
+  /** Why the end of a body is not to be believed. What has come is then no beginning of anything. */
+  async #doubt(headers: Headers, total: number | undefined): Promise<Ended | undefined> {
+    if (await this.#order.line.exceeded()) {
+      this.#part = undefined;
+      return { kind: "passing", failure: this.#network("more bytes came after the end of the body") };
+    }
+    return total === undefined && isOpenEnded(headers) ? this.#openEnded() : undefined;
   }
 
+  /** Nothing if it is what came the time before. */
+  #openEnded(): Ended | undefined {
+    const before = this.#doubtful;
+    this.#doubtful = `${this.length} bytes, ${this.#sink!.digest()}`;
+    this.#part = undefined;
+    if (before === this.#doubtful) return undefined;
+    if (before === undefined) return { kind: "doubtful" };
+    const message = "the server does not say how long the file is, and sent another one each time";
+    return { kind: "passing", failure: this.#network(message) };
+  }
+
+  readonly #shown = (url: URL): string => this.#order.redact(redactUrl(url.href));
+
   #unreadable(coding: string): Failure {
-    const url = redactUrl(this.#order.url.href);
     return {
       reason: "download-not-data",
-      url,
+      url: this.#shown(this.#order.url),
       expected: "a known Content-Encoding",
       found: coding,
       head: "",
@@ -231,7 +245,7 @@ export class Transfer {
     const { url, redact } = this.#order;
     return {
       reason: "download-network",
-      url: redactUrl(url.href),
+      url: this.#shown(url),
       message: redact(message),
       attempts: this.#tries,
     };
@@ -240,21 +254,12 @@ export class Transfer {
   /** Only where some of the body came and its length is known. */
   #incomplete(total = this.#part?.total): Failure | undefined {
     if (total === undefined || this.length === 0) return undefined;
-    const url = redactUrl(this.#order.url.href);
-    return { reason: "download-incomplete", url, expectedBytes: total, receivedBytes: this.length };
+    return {
+      reason: "download-incomplete",
+      url: this.#shown(this.#order.url),
+      expectedBytes: total,
+      receivedBytes: this.length,
+      attempts: this.#tries,
+    };
   }
-}
-
-/** What an error page says, as far as it is likely to matter. A page that is cut says less. */
-async function firstText(exchange: Exchange): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const take: Take = (chunk) => {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length >= 512) exchange.discard();
-    return undefined;
-  };
-  await exchange.pour(take).catch(() => {});
-  return printable(Buffer.concat(chunks).subarray(0, 512));
 }

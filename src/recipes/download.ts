@@ -12,7 +12,7 @@ import { Line } from "./download-exchange.js";
 import { copyFile, pathOf } from "./download-file.js";
 import type { Validators } from "./download-headers.js";
 import { fetchHttp } from "./download-http.js";
-import { isWeb } from "./download-request.js";
+import { basic, isWeb, unsendable } from "./download-request.js";
 import { HashedFile } from "./download-sink.js";
 import type { Arrival, Order } from "./download-transfer.js";
 
@@ -65,16 +65,14 @@ class Run {
     this.#path = path;
     this.#world = world;
     this.#shown = redactUrl(recipe.url);
-    const values = Object.values(recipe.headers ?? {});
-    this.#secrets = [
-      ...secretsIn(recipe.url),
-      ...values,
-      ...values.map((value) => value.replace(/^\S+\s+/, "")),
-    ];
+    this.#secrets = secretsOf(recipe);
   }
 
   async carryOut(): Promise<Result<Outcome>> {
-    const { url } = this.#recipe;
+    const { url, headers = {} } = this.#recipe;
+    const problem = unsendable(url, headers);
+    if (problem !== undefined)
+      return fail({ reason: "unsupported-url", url: printable(Buffer.from(this.#shown)), problem });
     if (/^file:/i.test(url)) return this.#copy();
     if (!URL.canParse(url) || !isWeb(new URL(url)))
       return fail({ reason: "unsupported-url", url: this.#shown });
@@ -107,7 +105,7 @@ class Run {
     const { headers = {}, retries, timeoutMs } = this.#recipe;
     const { signal, log, step } = this.#job;
     const line = new Line(timeoutMs, signal);
-    const redact = (text: string) => redactText(text, this.#secrets);
+    const redact = this.#redact;
     const known = this.#known();
     const order = {
       url,
@@ -120,6 +118,8 @@ class Run {
       redact,
       name: step.outputs[0]!,
       decodeAll: false,
+      resume: true,
+      sealed: this.#recipe.sha256 !== undefined,
     };
     try {
       return await this.#fetchWith({ ...order, progress: this.#progress, wait: this.#world.wait });
@@ -137,9 +137,14 @@ class Run {
     // gzip around a file that is gzip itself: what looked like the file was its wrapping.
     const wrapped =
       !outcome.ok && outcome.error.reason === "download-not-data" && outcome.error.found === "gzip";
-    if (!wrapped || !arrival.encoded || order.decodeAll) return outcome;
-    order.log("the server sent the file compressed once more; fetching it again to unpack it\n");
-    return this.#fetchWith({ ...order, known: undefined, decodeAll: true });
+    if (wrapped && arrival.encoded && !order.decodeAll) {
+      order.log("the server sent the file compressed once more; fetching it again to unpack it\n");
+      return this.#fetchWith({ ...order, known: undefined, decodeAll: true });
+    }
+    const patched = !outcome.ok && outcome.error.reason === "digest-mismatch" && arrival.resumed;
+    if (!patched) return outcome;
+    order.log("the pieces do not make the file of the `sha256`; fetching it again in one piece\n");
+    return this.#fetchWith({ ...order, known: undefined, resume: false });
   }
 
   /** What the server gave with the file that is there, if that is the file this recipe would bring. */
@@ -157,7 +162,7 @@ class Run {
 
   #unchanged({ validators }: Arrival): Outcome {
     this.#job.log("not modified\n");
-    return { kind: "unchanged", facts: { ...this.#job.previous!.facts, ...validators } };
+    return { kind: "unchanged", facts: { ...this.#job.previous!.facts, ...this.#harmless(validators) } };
   }
 
   async #openSink(): Promise<Result<HashedFile>> {
@@ -190,13 +195,21 @@ class Run {
     if (sha256 !== undefined && digest !== digestOf(sha256))
       return fail({ reason: "digest-mismatch", url: from.url, expected: digestOf(sha256), found: digest });
     this.#tell(sink.length, sink.length);
-    const facts = { bytes: sink.length, url: this.#shown, ...from.validators };
+    const facts = { bytes: sink.length, url: this.#shown, ...this.#harmless(from.validators) };
     return ok({ kind: "made", facts, digests: [digest] });
+  }
+
+  readonly #redact = (text: string): string => redactText(text, this.#secrets);
+
+  /** A server may echo a secret anywhere, and these are recorded. */
+  #harmless(validators: Validators): Validators {
+    const clean = Object.entries(validators).filter(([, value]) => this.#redact(value) === value);
+    return Object.fromEntries(clean);
   }
 
   #notData({ expected, found }: Contradiction, head: Uint8Array, url: string): Failure {
     const content = (magicOf(head) === "gzip" && gunzipHead(head)) || head;
-    const text = redactText(printable(content), this.#secrets);
+    const text = this.#redact(printable(content));
     return {
       reason: "download-not-data",
       url,
@@ -205,6 +218,26 @@ class Run {
       head: text.slice(0, 200),
     };
   }
+}
+
+/** Also in the forms in which a server may repeat them: encoded, or one cookie alone. */
+function secretsOf({ url, headers = {} }: DownloadRecipe): readonly string[] {
+  const values = Object.values(headers).flatMap((value) => [value, value.replace(/^\S+\s+/, "")]);
+  const cookies = values
+    .flatMap((value) => value.split(/[;,\s]+/))
+    .map((part) => part.replace(/^[^=]*=(?=.)/, ""));
+  const web = URL.canParse(url) ? new URL(url) : undefined;
+  const own = web && (web.username !== "" || web.password !== "") ? [basic(web).replace("Basic ", "")] : [];
+  const plain = [...secretsIn(url), ...values, ...cookies.filter((part) => part.length > 5), ...own];
+  return [...new Set(plain.flatMap(shapesOf))];
+}
+
+/** As it is, in a query, in a form, in JSON and in a page. */
+function shapesOf(secret: string): readonly string[] {
+  const query = encodeURIComponent(Buffer.from(secret).toString());
+  const page = secret.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const quoted = page.replaceAll('"', "&quot;");
+  return [secret, query, query.replaceAll("%20", "+"), JSON.stringify(secret).slice(1, -1), page, quoted];
 }
 
 const digestOf = (hex: string): Digest => `sha256:${hex.toLowerCase()}`;

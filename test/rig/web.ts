@@ -1,7 +1,7 @@
 // A web server on loopback that does what a test tells it to, and a job to download from it. Knows nothing of downloads.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createNetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -31,6 +31,33 @@ export async function serve(t: TestContext, handler: Handler): Promise<Web> {
   });
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
 }
+
+/** Answers each request, counted from 1, on a bare socket: for what no server should send. Answers its origin and how many there were. */
+export async function serveRaw(
+  t: TestContext,
+  handler: (socket: Socket, times: number, request: string) => void,
+): Promise<{ readonly origin: string; readonly count: () => number }> {
+  let times = 0;
+  const sockets = new Set<Socket>();
+  const server = createNetServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.once("data", (bytes) => handler(socket, ++times, String(bytes)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, count: () => times };
+}
+
+/** The bytes of a response: the lines of its head, and what comes after them. */
+export const response = (lines: readonly string[], ...body: (Buffer | string)[]): Buffer =>
+  Buffer.concat([
+    Buffer.from(["HTTP/1.1 200 OK", ...lines, "", ""].join("\r\n")),
+    ...body.map((part) => Buffer.from(part)),
+  ]);
 
 /** What a server with a file does: ranges where `If-Range` fits, and a cut after so many bytes of body if asked for. */
 export function sendFile(
