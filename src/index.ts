@@ -2,7 +2,7 @@
 import type { Binding, ColumnTypes, Command, Compression, CsvOptions } from "./core/rule.js";
 import { checkCall } from "./datafile/call.js";
 import { scriptRule, shellRule } from "./datafile/code-rule.js";
-import { declare, onlySingleFiles, textOf, unboundIn } from "./datafile/declare.js";
+import { compressionProblem, declare, onlySingleFiles } from "./datafile/declare.js";
 import { duration, monthsBetween } from "./datafile/domain.js";
 import { plainFileUrl } from "./datafile/file-url.js";
 import { globInput, optionalInput } from "./datafile/input.js";
@@ -12,15 +12,21 @@ import type {
   DownloadOptions,
   Duration,
   ParquetOptions,
+  Pool,
+  PoolPlaces,
   RecipeContext,
+  RetryOptions,
   ScriptGiven,
   ScriptOptions,
   ShellGiven,
   TableOptions,
 } from "./datafile/options.js";
-import { DeclarationError, session } from "./datafile/session.js";
+import { downloadRetries } from "./datafile/patience.js";
+import { declarePool } from "./datafile/pool.js";
+import { callerPlace, DeclarationError, session } from "./datafile/session.js";
 import type { Dollar } from "./datafile/shell.js";
 import { tableRule } from "./datafile/table-rule.js";
+import { unboundIn, urlOf } from "./datafile/url-text.js";
 import type {
   Bound,
   CheckInput,
@@ -47,7 +53,10 @@ export type {
   Input,
   Optional,
   ParquetOptions,
+  Pool,
+  PoolPlaces,
   RecipeContext,
+  RetryOptions,
   RuleHandle,
   ScriptGiven,
   ScriptOptions,
@@ -77,8 +86,10 @@ export function download<
   const { url, sha256, headers, maxAge, timeout, retries } = options;
   const { root } = session();
   const timeoutMs = duration(timeout ?? "30 s");
+  const times = downloadRetries(retries ?? 5, callerPlace());
   const maxAgeMs = maxAge === undefined ? undefined : duration(maxAge);
   return declare({
+    kind: "download",
     targets: [target],
     options: { ...options, from: [] },
     check: (outputs, at) => onlySingleFiles(outputs, at) ?? unboundIn(url, outputs[0], at),
@@ -87,12 +98,12 @@ export function download<
       const expected = typeof sha256 === "function" ? sha256(values) : sha256;
       return {
         kind: "download",
-        url: plainFileUrl(textOf(url as string | ((values: Binding) => string), binding, at), root, at),
+        url: plainFileUrl(urlOf(url as string | ((values: Binding) => string), binding, at), root, at),
         ...(expected && { sha256: expected }),
         ...(headers && { headers }),
         ...(maxAgeMs !== undefined && { maxAgeMs }),
         timeoutMs,
-        retries: retries ?? 5,
+        retries: times,
       };
     },
   });
@@ -113,8 +124,10 @@ export function parquet<
   checkCall("parquet", target, options);
   const { columns = {}, csv = {}, compression = "zstd" } = options;
   return declare({
+    kind: "parquet",
     targets: [target],
     options,
+    check: (outputs, at) => onlySingleFiles(outputs, at) ?? compressionProblem(compression, at),
     recipe: () => ({ kind: "parquet", columns, csv, compression }),
   });
 }
@@ -243,6 +256,23 @@ export function valuesIn<const I extends string | RuleHandle | Selection>(
  */
 export function months(first: string, last: string): readonly string[] {
   return monthsBetween(first, last);
+}
+
+/**
+ * Declares a pool: at most `size` recipes that take a place of it with the option `pool` run at once, whatever `-j` says.
+ * In every module it is the same pool: declare it once, and name it or import it elsewhere.
+ *
+ * `pool("db", 4)` sets how many recipes may work in the database at once, 8 unless said; every `table` takes a place.
+ * `cpu` and `console` are there as well and have their sizes by nature.
+ *
+ * @example
+ * const downloads = pool("downloads", 2);   // the server allows two at once
+ * export const raw = download("raw/{month}.csv", { url: "https://example.org/{month}.csv", pool: downloads });
+ * export const model = sh("model.bin", { from: "all.csv", pool: { cpu: 4 } },
+ *   ({ $, input, output }) => $`train --threads 4 ${input} -o ${output}`);
+ */
+export function pool(name: string, size: number): Pool {
+  return declarePool(name, size);
 }
 
 /**

@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -17,6 +16,7 @@ import { pathToFileURL } from "node:url";
 import type { BuildFailure, Message, Metafile, Plugin } from "esbuild";
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
+import { replace } from "./cache-file.js";
 import type { Reach } from "./reach.js";
 import { isKept, type Kept, reachAt } from "./reach-kept.js";
 import type { ProjectFile } from "./reach-module.js";
@@ -147,12 +147,6 @@ function digestOfFile(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function replace(path: string, text: string): void {
-  const next = `${path}.${process.pid}.tmp`;
-  writeFileSync(next, text, { mode: 0o600 });
-  renameSync(next, path);
 }
 
 /** For a run that must not write in the project: a folder of its own, with the project's packages in reach. */

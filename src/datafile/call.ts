@@ -17,23 +17,24 @@ interface Call {
 const isGiven: Check = (given) => given !== undefined;
 const isTextOrFunction: Check = (given) => typeof given === "string" || typeof given === "function";
 
-const common = ["where", "after"];
-const ofCode = [...common, "from", "uses", "env", "values", "version", "sameness"];
+const common = ["where", "after", "pool"];
+const patience = ["timeout", "retries"];
+const ofCode = [...common, ...patience, "from", "uses", "env", "values", "version", "sameness", "inPlace"];
 
 const calls = {
   download: {
     options: { url: isTextOrFunction },
-    known: [...common, "sha256", "headers", "maxAge", "timeout", "retries"],
+    known: [...common, ...patience, "sha256", "headers", "maxAge"],
     example: 'download("x.csv", { url: "https://…" })',
   },
   parquet: {
     options: { from: isGiven },
-    known: [...common, "columns", "csv", "compression", "sameness"],
+    known: [...common, ...patience, "columns", "csv", "compression", "sameness"],
     example: 'parquet("x.parquet", { from: "x.csv" })',
   },
   table: {
     options: { from: isGiven },
-    known: [...common, "columns", "csv", "partitionColumn"],
+    known: [...common, ...patience, "columns", "csv", "partitionColumn"],
     example: 'table("table:NAME", { from: "x.csv" })',
   },
   sh: {
@@ -50,8 +51,11 @@ const calls = {
   },
 } satisfies Record<string, Call>;
 
+/** The functions that declare rules. */
+export type RuleKind = keyof typeof calls;
+
 /** Refuses a call that lacks something, all of it in one sentence, and an option that would do nothing. */
-export function checkCall(kind: keyof typeof calls, target: unknown, options: unknown, work?: unknown): void {
+export function checkCall(kind: RuleKind, target: unknown, options: unknown, work?: unknown): void {
   const call: Call = calls[kind];
   const given: Readonly<Record<string, unknown>> | undefined =
     typeof options === "object" && options !== null ? { ...options } : undefined;
@@ -71,7 +75,7 @@ export function checkCall(kind: keyof typeof calls, target: unknown, options: un
   throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), help: call.example });
 }
 
-function checkKnown(kind: keyof typeof calls, given: readonly string[]): void {
+function checkKnown(kind: RuleKind, given: readonly string[]): void {
   const call: Call = calls[kind];
   const known = [...Object.keys(call.options), ...call.known];
   const unknown = given.find((name) => !known.includes(name));

@@ -12,7 +12,8 @@ import { callerPlace, DeclarationError, refuse, type Session, session } from "./
 import { dollar, isCommand, quotePath } from "./shell.js";
 import type { RuleHandle, Values } from "./wild.js";
 
-type ShellOptions = CommonOptions & Said & { readonly depfile?: boolean };
+type CodeOptions = CommonOptions & Said & { readonly inPlace?: boolean };
+type ShellOptions = CodeOptions & { readonly depfile?: boolean };
 
 /** Declares files that a shell command makes. */
 export function shellRule<W extends string, D extends boolean>(
@@ -24,7 +25,9 @@ export function shellRule<W extends string, D extends boolean>(
   const { version, depfile = false } = options;
   if (typeof depfile !== "boolean")
     refuse({ reason: "bad-rule", problem: "`depfile` is `true` or nothing", at, help: "depfile: true" });
-  const parts = saidParts(options, at);
+  const inPlace = isInPlace(options, at);
+  const said = saidParts(options, at);
+  let parts: Parts | undefined;
   const given = (paths: RecipePaths, binding: Binding) =>
     ({
       ...contextOf<W>(paths, binding),
@@ -33,19 +36,42 @@ export function shellRule<W extends string, D extends boolean>(
       ...(depfile && { depfile: quotePath(paths.depfile) }),
     }) as ShellGiven<W, D>;
   return declare({
+    kind: "sh",
     at,
     targets,
     options,
+    inPlace,
     check: onlyFiles,
-    recipe: (binding) => ({
-      kind: "sh",
-      render: (paths) => guard(() => commandOf(command(given(paths, binding)), at), at),
-      depfile,
-      ...(version !== undefined && { version }),
-      parts: parts(),
-    }),
+    recipe: (binding) => {
+      parts ??= { ...said(), ...inPlaceParts(inPlace) };
+      return {
+        kind: "sh",
+        render: (paths) => guard(() => commandOf(command(given(paths, binding)), at), at),
+        depfile,
+        ...(version !== undefined && { version }),
+        parts,
+      };
+    },
   });
 }
+
+/** Nothing is left of what was there before, so that no values can be compared with it. */
+function isInPlace({ inPlace = false, sameness }: CodeOptions, at: Place): boolean {
+  if (typeof inPlace !== "boolean")
+    refuse({ reason: "bad-rule", problem: "`inPlace` is `true` or nothing", at, help: "inPlace: true" });
+  if (inPlace && sameness === "values") {
+    const problem =
+      "with `inPlace` the old file is written over, so that its values cannot be compared with those of the new one";
+    refuse({ reason: "bad-rule", problem, at, help: "leave out `sameness`" });
+  }
+  return inPlace;
+}
+
+/**
+ * A recipe that works in place starts from what was there, and one that does not starts from nothing: what either has
+ * made need not be what the other would make.
+ */
+const inPlaceParts = (inPlace: boolean): Parts => (inPlace ? { inPlace: "true" } : {});
 
 /** A text that was put together by hand has no quotes around its values, so only what `$` made is run. */
 function commandOf(made: unknown, at: Place): Command {
@@ -62,21 +88,24 @@ function commandOf(made: unknown, at: Place): Command {
 /** Declares files that a function makes. */
 export function scriptRule<W extends string>(
   targets: readonly string[],
-  options: CommonOptions & Said,
+  options: CodeOptions,
   run: (context: ScriptGiven<W>) => Promise<void> | void,
 ): RuleHandle<W> {
   const at = callerPlace();
+  const inPlace = isInPlace(options, at);
   const said = saidParts(options, at);
   const code =
     options.version === undefined ? codeParts(options, at) : () => ({ version: options.version ?? "" });
   let parts: Parts | undefined;
   return declare({
+    kind: "script",
     at,
     targets,
     options,
+    inPlace,
     check: onlyFiles,
     recipe: (binding) => {
-      parts ??= { ...code(), ...said() };
+      parts ??= { ...code(), ...said(), ...inPlaceParts(inPlace) };
       return {
         kind: "script",
         parts,

@@ -1,9 +1,13 @@
 // Turns what the functions of a Datafile are given into a rule, checked. Knows nothing of loading, running or freshness.
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
-import { fill, type Pattern, parseNamePattern, parsePattern } from "../core/pattern.js";
+import { type Pattern, parseNamePattern } from "../core/pattern.js";
 import type { Binding, Recipe, Rule } from "../core/rule.js";
 import { isTableName } from "../core/target.js";
+import { nameCheck } from "./bound-name.js";
+import type { RuleKind } from "./call.js";
 import { inputSpec, listed } from "./input.js";
+import { patienceOf } from "./patience.js";
+import { poolsOf } from "./pool.js";
 import { handleOf } from "./select.js";
 import { callerPlace, DeclarationError, refuse, session, take } from "./session.js";
 import { domainsOf } from "./where.js";
@@ -16,9 +20,13 @@ export interface CommonOptions {
   readonly after?: Input | readonly Input[];
   readonly where?: Readonly<Record<string, readonly string[] | undefined>>;
   readonly sameness?: "values" | "bytes";
+  readonly pool?: unknown;
+  readonly timeout?: unknown;
+  readonly retries?: unknown;
 }
 
 export interface Declaration {
+  readonly kind: RuleKind;
   /** Where the call stands, if the caller has looked already. */
   readonly at?: Place;
   readonly targets: readonly string[];
@@ -27,11 +35,13 @@ export interface Declaration {
   readonly recipe: (binding: Binding, at: Place) => Recipe;
   /** Checks what only this kind of rule demands. Left out, it makes single files. */
   readonly check?: (outputs: readonly Pattern[], at: Place) => Failure | undefined;
+  /** The recipe writes to the final paths. */
+  readonly inPlace?: boolean;
 }
 
 /** Declares a rule with the Datafile that is being loaded, and answers its handle. */
 export function declare<W extends string>(declaration: Declaration): RuleHandle<W> {
-  const { options, targets, at = callerPlace() } = declaration;
+  const { kind, options, targets, inPlace = false, at = callerPlace() } = declaration;
   const outputs = targets.map((target) => take(parseNamePattern(target, at)));
   const first = outputs[0] ?? refuse({ reason: "bad-rule", problem: "it has no target", at });
   for (const output of outputs) checkSameWildcards(first, output, at);
@@ -42,6 +52,11 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
     listed(options[option]).map((input) => inputSpec(input, { option, target: first, at }));
   const inputs = specs("from");
   const uses = specs("uses");
+  const domains = domainsOf(first, inputs, { where: options.where ?? {}, at });
+  const check = nameCheck({ outputs, inputs: [...inputs, ...uses], domains, at });
+  const pools = poolsOf(options.pool, { kind, at });
+  // What was there before is gone: it cannot be compared by its values.
+  const sameness = inPlace ? "bytes" : options.sameness;
   const rule: Rule = {
     name: undefined,
     at,
@@ -49,9 +64,17 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
     inputs,
     ...(uses.length > 0 && { uses }),
     after: specs("after"),
-    ...(options.sameness && { sameness: options.sameness }),
-    domains: domainsOf(first, inputs, { where: options.where ?? {}, at }),
-    bind: (binding) => guard(() => declaration.recipe(binding, at), at),
+    ...(sameness && { sameness }),
+    domains,
+    bind: (binding) =>
+      guard(() => {
+        check(binding);
+        return declaration.recipe(binding, at);
+      }, at),
+    ...(pools && { pools }),
+    // By the same words a download means something else, and sees to it itself.
+    ...(kind !== "download" && patienceOf(options, at)),
+    ...(inPlace && { inPlace }),
   };
   session().rules.push(rule);
   return handleOf(rule);
@@ -72,6 +95,14 @@ export function directoryProblem(outputs: readonly Pattern[], at: Place): Failur
   const wrong = outputs.find(({ directory }) => directory);
   const problem = `\`${wrong?.text}/\` is a directory, which only \`sh\` and \`script\` make`;
   return wrong && { reason: "bad-rule", problem, at, help: "leave out the `/` at its end" };
+}
+
+const compressions = ["zstd", "snappy", "gzip", "uncompressed"];
+
+export function compressionProblem(compression: string, at: Place): Failure | undefined {
+  if (compressions.includes(compression)) return undefined;
+  const problem = `\`compression\` is one of ${compressions.map((one) => `\`"${one}"\``).join(", ")}`;
+  return { reason: "bad-rule", problem, at, help: 'compression: "zstd"' };
 }
 
 function samenessProblem(sameness: unknown, at: Place): Failure | undefined {
@@ -99,24 +130,4 @@ export function guard<T>(work: () => T, at: Place): Result<T> {
     const message = error instanceof Error ? error.message : String(error);
     return fail({ reason: "datafile-threw", at, message });
   }
-}
-
-/** The failure of a text whose wildcards the target does not all bind. */
-export function unboundIn(text: unknown, target: Pattern | undefined, at: Place): Failure | undefined {
-  if (typeof text !== "string" || !target) return undefined;
-  const pattern = parsePattern(text, at);
-  if (!pattern.ok) return pattern.error;
-  const wildcard = pattern.value.wildcards.find((name) => !target.wildcards.includes(name));
-  return wildcard === undefined
-    ? undefined
-    : { reason: "unbound-wildcard", wildcard, where: `\`${text}\``, target: target.text, at };
-}
-
-/** A text that may be given as a pattern or as a function of the wildcards' values. */
-export function textOf(given: string | ((values: Binding) => string), binding: Binding, at: Place): string {
-  const text: unknown =
-    typeof given === "function" ? given(binding) : fill(take(parsePattern(given, at)), binding);
-  return typeof text === "string"
-    ? text
-    : refuse({ reason: "bad-rule", problem: `a text is needed, and not \`${text}\``, at });
 }

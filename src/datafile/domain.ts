@@ -1,6 +1,6 @@
 // Values of wildcards and lengths of time, as a person writes them. Knows nothing of rules.
 import type { Place } from "../core/failure.js";
-import { valueProblem } from "../core/pattern.js";
+import { shownValue, valueProblem } from "../core/pattern.js";
 import { callerPlace, DeclarationError } from "./session.js";
 
 const month = /^(\d{4})-(0[1-9]|1[0-2])$/;
@@ -9,16 +9,16 @@ const refuse = (problem: string, help?: string, at: Place = callerPlace()): neve
   throw new DeclarationError({ reason: "bad-rule", problem, at, ...(help && { help }) });
 };
 
-/** A list of values, each once, in order. Refuses what cannot be one; `of` is what the list is called then. */
+/** A list of values, each once, in order. Refuses what cannot be one; `of` is what the list is called then, `help` what to do. */
 export function domainValues(
   values: unknown,
-  { of, at }: { readonly of: string; readonly at: Place },
+  { of, at, help }: { readonly of: string; readonly at: Place; readonly help?: string },
 ): readonly string[] {
   if (!Array.isArray(values) || values.length === 0)
     return refuse(`${of} is not a list of at least one text`, undefined, at);
   for (const value of values as readonly unknown[]) {
     const problem = typeof value === "string" ? valueProblem(value) : "is not a text";
-    if (problem) refuse(`\`${String(value)}\` in ${of} ${problem}`, undefined, at);
+    if (problem) refuse(`\`${shownValue(String(value))}\` in ${of} ${problem}`, help, at);
   }
   return [...new Set(values as readonly string[])];
 }

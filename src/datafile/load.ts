@@ -13,6 +13,7 @@ import type { Parts } from "../core/trace.js";
 import { bundle, toolEntry } from "./bundle.js";
 import { namesOf, specOf, wildcardsOf } from "./input.js";
 import { pendingName } from "./manifest.js";
+import { poolSizes } from "./pool.js";
 import { installed } from "./reach-package.js";
 import { collect, type Parameter, ruleOf, type Session, userPlace } from "./session.js";
 
@@ -21,9 +22,11 @@ export interface Datafile {
   readonly rules: RuleSet;
   /** Exported name → rule. */
   readonly goals: ReadonlyMap<string, Rule>;
-  /** The names that a bare `dmake` builds. Looked up only then: a mistake in them is no reason not to build a target. */
-  readonly defaults: () => Result<readonly string[]>;
+  /** The names that a bare `dmake` builds. Looked up only then: a mistake in them is no reason not to build a target. Those whose failure is to be left out are. */
+  readonly defaults: (leaveOut?: (failure: Failure) => boolean) => Result<readonly string[]>;
   readonly parameters: readonly Parameter[];
+  /** Pool → its places; of all but `cpu`, which has as many as the command line says. */
+  readonly pools: ReadonlyMap<string, number>;
   /** What a person should know of it, although it can be used. */
   readonly warnings: readonly Warning[];
 }
@@ -52,7 +55,7 @@ export async function loadDatafile(options: LoadOptions): Promise<Result<Datafil
   if (!bundled.ok) return bundled;
   const { code, path: compiled, sources, reach, world, dispose } = bundled.value;
   const root = dirname(path);
-  const found = { rules: [], parameters: [], warnings: [] };
+  const found = { rules: [], parameters: [], warnings: [], pools: new Map() };
   const packages = versionsOf(bundled.value.packages, root);
   const session: Session = { given, root, code, packages, env, manifests, reach, world, ...found };
   try {
@@ -116,19 +119,26 @@ function assemble(
       const known = session.parameters.map((parameter) => parameter.name);
       return fail({ reason: "unknown-parameter", name, known });
     }
+  const pools = poolSizes(session);
+  if (pools.problem) return fail(pools.problem);
   const rules = ruleSet(session.rules, forbidden);
   if (!rules.ok) return rules;
-  const defaults = () => defaultsOf(exported.default, path);
+  const defaults: Datafile["defaults"] = (leaveOut) => defaultsOf(exported.default, path, leaveOut);
   const { parameters, warnings = [] } = session;
-  return ok({ path, rules: rules.value, goals, defaults, parameters, warnings });
+  return ok({ path, rules: rules.value, goals, defaults, parameters, pools: pools.sizes, warnings });
 }
 
-function defaultsOf(exported: unknown, path: string): Result<readonly string[]> {
+function defaultsOf(
+  exported: unknown,
+  path: string,
+  leaveOut: (failure: Failure) => boolean = () => false,
+): Result<readonly string[]> {
   const defaults: string[] = [];
   // What is not read yet can only stand in `where`, and is not looked into here.
   const values = pendingName(exported) === undefined ? [exported ?? []].flat() : [exported];
   for (const value of values) {
     const names = defaultNames(value, path);
+    if (!names.ok && leaveOut(names.error)) continue;
     if (!names.ok) return names;
     for (const name of names.value) defaults.push(name);
   }

@@ -54,6 +54,7 @@ export function listedValues(input: unknown, parse?: Parse): readonly string[] {
   return domainValues(values, {
     of: `what \`valuesIn\` finds in \`${name}\``,
     at,
+    help: `leave out what is no value: valuesIn(${JSON.stringify(name)}, (text) => text.split(/\\r?\\n/).filter((value) => /^[\\w-]+$/.test(value)))`,
   });
 }
 

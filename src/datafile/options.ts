@@ -8,6 +8,20 @@ type Where<W extends string> = [W] extends [never]
   ? { readonly [name: string]: never }
   : { readonly [Name in W]?: readonly string[] };
 
+/**
+ * Places of a thing that recipes share and of which there are only so many: `pool("downloads", 2)`. Stands for itself in
+ * the option `pool`, and for its name in `{ [downloads.name]: 2 }`.
+ */
+export interface Pool {
+  readonly kind: "pool";
+  readonly name: string;
+  /** How many places it has. */
+  readonly size: number;
+}
+
+/** Pools of which a recipe takes one place each, or pools by name with how many it takes. */
+export type PoolPlaces = string | Pool | readonly (string | Pool)[] | { readonly [name: string]: number };
+
 interface Common<W extends string, A> {
   /**
    * Wildcard → the values it may have, in order. Left out, a wildcard takes them from the rules in `from`; with none
@@ -16,6 +30,53 @@ interface Common<W extends string, A> {
   readonly where?: Where<W>;
   /** Built before, but no reason to build again. */
   readonly after?: A & CheckInput<W, A>;
+  /**
+   * What one run of the recipe takes of the pools, all at once: so many recipes run at a time as have places. Besides
+   * the pools that the Datafile declares there are
+   * - `cpu`: as many places as `-j` says, of which every recipe takes one unless said; asking for more takes all of them.
+   *   For recipes that use several cores themselves.
+   * - `db`: 8 places, unless declared otherwise. Every table rule takes one.
+   * - `console`: one place. The recipe has the terminal to itself and can ask there; all others have no stdin. For `sh`
+   *   and `script` only.
+   *
+   * No reason to build again when it changes.
+   *
+   * @example
+   * pool: downloads                      // one place of `export const downloads = pool("downloads", 2)`
+   * pool: [downloads, "db"]              // one of each
+   * pool: { downloads: 2, cpu: 4 }       // so many
+   */
+  readonly pool?: PoolPlaces;
+}
+
+/** How long a recipe may take, and whether it is tried again. Of a `download` both mean something else. */
+interface Patience {
+  /**
+   * How long one run of the recipe may take; then it is stopped and has failed. Without it, as long as it takes. What
+   * it waits for does not count: places in pools, other dmakes, targets that it `need`s. No reason to build again when
+   * it changes.
+   *
+   * @example
+   * timeout: "10 min"
+   */
+  readonly timeout?: Duration;
+  /**
+   * How often a recipe that has failed runs again, each time from the beginning; not at all unless said. It waits a
+   * second before the first time, or `pause`, and twice as long before each that follows, up to a minute. Mistakes of
+   * the Datafile are not tried again. No reason to build again when it changes.
+   *
+   * @example
+   * retries: 3
+   * retries: { times: 5, pause: "10 s" }
+   */
+  readonly retries?: number | RetryOptions;
+}
+
+export interface RetryOptions {
+  /** How often it runs again, from 0. */
+  readonly times: number;
+  /** How long to wait before the first time: 1 s unless said, a minute at most. */
+  readonly pause?: Duration;
 }
 
 interface FromOne<W extends string, I, A> extends Common<W, A> {
@@ -47,13 +108,19 @@ export interface DownloadOptions<P extends string, A, U = string> extends Common
   readonly headers?: Readonly<Record<string, string>>;
   /** After this long the server is asked again (with `If-None-Match`); left out, a file that is there stays. */
   readonly maxAge?: Duration;
-  /** How long the server may be silent; 30 s unless said. */
+  /**
+   * How long the server may be silent; 30 s unless said. Other rules limit how long the recipe takes: a download may take
+   * as long as it likes, as long as bytes come.
+   */
   readonly timeout?: Duration;
-  /** How often to try again after a failure that may pass (network, 429, 5xx); 5 unless said. */
+  /**
+   * How often to try again after a failure that may pass (network, 429, 5xx); 5 unless said. Other rules begin anew: a
+   * download goes on where it was cut, and waits as long as the server says, so that it has no `pause` either.
+   */
   readonly retries?: number;
 }
 
-export interface ParquetOptions<W extends string, I, A> extends FromOne<W, I, A>, Same {
+export interface ParquetOptions<W extends string, I, A> extends FromOne<W, I, A>, Same, Patience {
   /** Column → DuckDB type, for columns whose type is not to be taken from the data. Every value is checked either way. */
   readonly columns?: ColumnTypes;
   /** How to read text; left out, it is found by looking. */
@@ -62,7 +129,7 @@ export interface ParquetOptions<W extends string, I, A> extends FromOne<W, I, A>
   readonly compression?: Compression;
 }
 
-export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A> {
+export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A>, Patience {
   /** Column → DuckDB type, as for `parquet`. */
   readonly columns?: ColumnTypes;
   readonly csv?: CsvOptions;
@@ -71,7 +138,7 @@ export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A> {
 }
 
 /** What `sh` and `script` take alike: `I` are the inputs, `A` those of `after`, `U` those of `uses`, `V` the values. */
-interface CodeOptions<W extends string, I, A, U, V> extends Common<W, A>, Same {
+interface CodeOptions<W extends string, I, A, U, V> extends Common<W, A>, Same, Patience {
   /** Names, rules, selections of rules, globs, and any of these as `optional`. */
   readonly from?: I & CheckInput<W, I>;
   /**
@@ -97,6 +164,17 @@ interface CodeOptions<W extends string, I, A, U, V> extends Common<W, A>, Same {
    * values: { limit, config }
    */
   readonly values?: V & CheckValues<V>;
+  /**
+   * The recipe is given the final paths, with what is there already: a directory is not emptied. For tools that cannot
+   * write anywhere else, or that bring up to date what they made before. All that dmake promises of other targets is
+   * off: others see the target half made, a failure leaves it so, and what comes out may depend on what was there. It
+   * is then stale, and made again. With this, a file that was rewritten is the same only if its bytes are. The target
+   * is stale when this changes.
+   *
+   * @example
+   * sh("mirror/", { inPlace: true }, ({ $, output }) => $`rsync -a --delete example.org::data/ ${output}/`);
+   */
+  readonly inPlace?: boolean;
 }
 
 export interface CommandOptions<W extends string, I, A, U = never, V = object, D = boolean>
@@ -128,7 +206,7 @@ export interface RecipeContext<W extends string> {
   readonly input: string;
   /**
    * Where to write, one path a target: temporary ones, renamed into place when the recipe has succeeded. Where the
-   * target is a directory, an empty one is there.
+   * target is a directory, an empty one is there. With `inPlace`, the targets themselves.
    */
   readonly outputs: readonly string[];
   /** The first output. */

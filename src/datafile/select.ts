@@ -1,6 +1,6 @@
 // The handle of a rule, and selections of its targets. Knows nothing of who takes them.
 import type { Place } from "../core/failure.js";
-import { type Pattern, parsePattern, valueProblem } from "../core/pattern.js";
+import { type Pattern, parsePattern, shownValue, valueProblem } from "../core/pattern.js";
 import type { Rule } from "../core/rule.js";
 import { mostTargets } from "../core/rule-set.js";
 import { standFor } from "./input.js";
@@ -59,7 +59,11 @@ function pickedValues(name: string, texts: readonly unknown[], at: Place): reado
   return texts.map((text) => {
     const problem = typeof text === "string" ? valueProblem(text) : "is not a text";
     if (problem)
-      refuse({ reason: "bad-rule", problem: `\`${text}\`, picked for \`{${name}}\`, ${problem}`, at });
+      refuse({
+        reason: "bad-rule",
+        problem: `\`${shownValue(String(text))}\`, picked for \`{${name}}\`, ${problem}`,
+        at,
+      });
     return take(parsePattern(String(text), at));
   });
 }

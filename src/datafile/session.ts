@@ -1,4 +1,4 @@
-// What one evaluation of a Datafile collects: its rules, its parameters, and which handle stands for which rule. Knows nothing of files.
+// What one evaluation of a Datafile collects: its rules, parameters and pools, and which handle stands for which rule. Knows nothing of files.
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Warning } from "../core/event.js";
@@ -14,6 +14,12 @@ export interface Parameter {
   readonly value: string;
 }
 
+/** A pool that the Datafile declared. */
+export interface DeclaredPool {
+  readonly size: number;
+  readonly at: Place;
+}
+
 export interface Session {
   /** Values of the command line. */
   readonly given: Readonly<Record<string, string>>;
@@ -24,6 +30,8 @@ export interface Session {
   readonly rules: Rule[];
   readonly parameters: Parameter[];
   readonly warnings?: Warning[];
+  /** By name. */
+  readonly pools?: Map<string, DeclaredPool>;
   /** The environment that recipes run in; left out, an empty one. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Name → content, of the targets whose content lists values and that are built already. */

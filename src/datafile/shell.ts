@@ -1,11 +1,16 @@
 // The `$` of shell recipes: a template whose every value becomes one word. Knows nothing of running commands.
 import type { Command } from "../core/rule.js";
 import { shellWord } from "../core/word.js";
+import { type Slot, slotsOf } from "./shell-slots.js";
 
 /** A value in a command. A list becomes its elements, each one word. */
 export type Word = string | number | readonly (string | number)[] | Command;
 
-/** Puts values into a command's text, each quoted as one word; the text itself is the shell's. */
+/**
+ * Puts values into a command's text, each quoted as one word; the text itself is the shell's. In quotes of the text, and
+ * elsewhere where no word can stand, only values are taken that need no quotes. A value that begins with `-` is one word
+ * and still an option to most programs: write `--` before it. Paths of inputs and outputs are no options, as `./-x`.
+ */
 export type Dollar = (texts: TemplateStringsArray, ...values: readonly Word[]) => Command;
 
 /** Commands that `$` made. Any other object with a `text`, from a parsed file perhaps, is data and never code. */
@@ -34,15 +39,41 @@ function wordOf(value: unknown): string {
 }
 
 export const dollar: Dollar = (texts, ...values) => {
-  const words = texts.map((text, i) => {
+  const parts = texts.map((text, i) => {
     // JavaScript leaves out a text with an escape that it does not know, as `\1` of sed.
     if (text === undefined)
       throw new Error(
         `a backslash that JavaScript cannot read: write it twice in \`${texts.raw[i]?.trim()}\``,
       );
-    return text + (i < values.length ? wordOf(values[i]) : "");
+    return text;
   });
-  const command: Command = { text: words.join("") };
+  const slots = slotsOf(texts);
+  let made = "";
+  for (const [i, text] of parts.entries()) {
+    made += text;
+    if (i === values.length) break;
+    const word = wordOf(values[i]);
+    const slot = slots[i];
+    if (slot && isUnfit(word, slot)) throw new Error(misplaced(slot, text));
+    // `2>` is one sign of the shell, and `'2'>` is not.
+    made += /^[<>]/.test(parts[i + 1] ?? "") ? word.replace(/(?<=^|\s)\d+$/, "'$&'") : word;
+  }
+  const command: Command = { text: made };
   commands.add(command);
   return command;
 };
+
+/** Only a line break gets out of a comment. */
+const isUnfit = (word: string, slot: NonNullable<Slot>): boolean =>
+  slot === "in a comment" ? word.includes("\n") : word !== "" && shellWord(word) !== word;
+
+/** There, the quotes of a value would be characters like any other, and what is in it would be the shell's. */
+function misplaced(slot: NonNullable<Slot>, before: string): string {
+  const where = `\`${before.trim().slice(-20)}\${…}\``;
+  const what = `a value that needs quotes stands ${slot}, at ${where}, where it would be no word of its own`;
+  if (slot === "in quotes")
+    return `${what}: leave out those quotes, as \`$\` sets them itself, or give the value to a variable before`;
+  return slot === "in backticks"
+    ? `${what}: write \`$(…)\` instead of backticks`
+    : `${what}: give it to a variable before, and use that there`;
+}

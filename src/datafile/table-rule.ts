@@ -16,6 +16,7 @@ export function tableRule<W extends string>(target: string, options: LoadOptions
   let partitionColumn: string | undefined;
   const { columns = {}, csv = {} } = options;
   return declare({
+    kind: "table",
     targets: [target],
     options,
     check: (outputs, at) => {

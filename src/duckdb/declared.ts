@@ -26,9 +26,11 @@ export async function resolveTypes(
 
 /** The text goes into SQL as it is, so it may not close the parenthesis that it is put in. */
 function isTypeText(text: string): boolean {
-  if (!/^[\w\s(),[\]"']+$/.test(text) || text.trim() === "") return false;
+  // What is quoted is only names of fields and values of enums.
+  const bare = text.replace(/'[\w\s]*'|"[\w\s]*"/g, "");
+  if (!/^[\w\s(),[\]]+$/.test(bare)) return false;
   let depth = 0;
-  for (const character of text) {
+  for (const character of bare) {
     if (character === "(") depth++;
     if (character === ")") depth--;
     if (depth < 0) return false;

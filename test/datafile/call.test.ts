@@ -71,10 +71,15 @@ const unknown: readonly (readonly [string, string, RegExp])[] = [
     "`download` has no option `from`",
     /^it has `url`, /,
   ],
+  [
+    'parquet("a", { from: "b", compression: "lz4, x" })',
+    '`compression` is one of `"zstd"`, `"snappy"`, `"gzip"`, `"uncompressed"`',
+    /zstd/,
+  ],
   ['sh("a", { toString: undefined }, W)', "`sh` has no option `toString`", /`env`/],
 ];
 for (const [call, problem, help] of unknown)
-  test(`${call} is refused, since the option would do nothing`, () =>
+  test(`${call} is refused: an option that would do nothing, or a value that it does not have`, () =>
     inProject(async (project) => {
       const text = `import { download, parquet, script, sh, table } from "dmake";\nconst W = () => {};\n${call};\n`;
       const failure = failureOf(await project.datafile(text), "bad-rule");
