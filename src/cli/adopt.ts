@@ -1,22 +1,25 @@
 // The verb `adopt`: has what is there recorded as if it had just been made. Knows nothing of records.
-import { fail } from "../core/failure.js";
+import { fail, ok } from "../core/failure.js";
 import { adopt } from "../engine/adopt.js";
+import type { Waiting } from "../engine/ports.js";
 import type { AdoptCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer } from "./render.js";
-import { inProject, type Run, refused } from "./run.js";
+import { ended, inProject, type Run, refused } from "./run.js";
 
 export const runAdopt = (command: AdoptCommand, around: Surroundings): Promise<Ending> =>
   inProject(command, { around, renderer: messageRenderer(around.screen), writable: true }, async (run) => {
-    const { renderer, planning } = run;
+    const { renderer, planning, refusal } = run;
+    if (refusal) return ended(renderer, refusal);
     const planned = await plan({
       ...planning,
       warn: () => undefined,
       // Nothing is built here: a list that is not there has to be made first.
       readList: async (asked) => {
         const text = readManifest(asked.manifest);
-        return text.ok && text.value === undefined ? fail(asked) : text;
+        if (!text.ok) return text;
+        return text.value === undefined ? fail(asked) : ok({ kind: "read", text: text.value });
       },
     });
     if (!planned.ok) return refused(renderer, planned.error);
@@ -39,10 +42,17 @@ async function vouch(
   const signal = around.interruptible();
   const steps = new Set(wanted.flatMap((name) => graph.makers.get(name) ?? []));
   for (const step of steps) {
-    const adopted = signal.aborted ? fail({ reason: "interrupted" }) : await adopt(step, wired.stores);
+    const waiting: Waiting = {
+      signal,
+      noWait: command.noWait,
+      onWait: (holder) => renderer.event({ event: "waiting", step: step.id, holder }),
+    };
+    const adopted = signal.aborted
+      ? fail({ reason: "interrupted" })
+      : await adopt(step, wired.stores, waiting);
     if (!adopted.ok) {
       renderer.failure(adopted.error, step.rule.at);
-      return "failed";
+      return adopted.error.reason === "locked" ? "busy" : "failed";
     }
     const names = step.outputs;
     screen.out(command.json ? JSON.stringify({ adopted: names }) : `adopted  ${names.join(", ")}`);

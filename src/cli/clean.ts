@@ -3,19 +3,21 @@ import { type Failure, ok } from "../core/failure.js";
 import { matcher } from "../core/pattern.js";
 import type { RuleSet } from "../core/rule-set.js";
 import { foldersAbove } from "../core/target.js";
+import type { Waiting } from "../engine/ports.js";
 import type { Orphan } from "../stores/files.js";
 import { globsBelow } from "./globs.js";
 import type { CleanCommand } from "./options.js";
 import { loadWithLists } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer } from "./render.js";
-import { inProject, type Run, refused } from "./run.js";
+import { ended, inProject, type Run, refused } from "./run.js";
 import { bytesText, onOneLine } from "./words.js";
 import { ownFolder } from "./world.js";
 
 export const runClean = (command: CleanCommand, around: Surroundings): Promise<Ending> => {
   const renderer = messageRenderer(around.screen);
   return inProject(command, { around, renderer, writable: command.yes }, async (run) => {
+    if (run.refusal) return ended(renderer, run.refusal);
     const datafile = await loadWithLists({ ...run.planning, writable: false, warn: () => undefined });
     return datafile.ok ? tidy(run, isMadeBy(datafile.value.rules)) : refused(renderer, datafile.error);
   });
@@ -52,13 +54,13 @@ function readersOf(rules: RuleSet): (name: string) => boolean {
 }
 
 async function tidy(
-  { command: { yes, json }, around, renderer, wired: { files } }: Run<CleanCommand>,
+  { command: { yes, noWait, json }, around, renderer, wired: { files } }: Run<CleanCommand>,
   isMade: (name: string) => boolean,
 ): Promise<Ending> {
   const { screen } = around;
   const failed = (failure: Failure): Ending => {
     renderer.failure(failure);
-    return "failed";
+    return failure.reason === "locked" ? "busy" : "failed";
   };
   const signal = around.interruptible();
   const found = await files.orphans(isMade);
@@ -71,7 +73,13 @@ async function tidy(
   const counts = { removed: 0, kept: 0, bytes: 0 };
   for (const orphan of orphans) {
     if (signal.aborted) return "failed";
-    const removed = yes && orphan.state === "unmodified" ? await files.removeOrphan(orphan) : ok(false);
+    const waiting: Waiting = {
+      signal,
+      noWait,
+      onWait: (holder) => renderer.event({ event: "waiting", step: orphan.name, holder }),
+    };
+    const removed =
+      yes && orphan.state === "unmodified" ? await files.removeOrphan(orphan, waiting) : ok(false);
     if (!removed.ok) return failed(removed.error);
     counts[removed.value ? "removed" : "kept"] += 1;
     if (removed.value || !yes) counts.bytes += orphan.bytes;

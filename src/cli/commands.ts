@@ -3,7 +3,8 @@ import { foresee } from "./foresee.js";
 import { make } from "./make.js";
 import type { BuildCommand } from "./options.js";
 import type { Ending, Surroundings } from "./project.js";
-import { jsonRenderer, quietRenderer, type Renderer, type Screen, TextRenderer } from "./render.js";
+import { jsonRenderer, quietRenderer, type Renderer, type Screen } from "./render.js";
+import { TextRenderer } from "./render-text.js";
 import { inProject } from "./run.js";
 
 function rendererOf(command: BuildCommand, screen: Screen): Renderer {

@@ -1,6 +1,8 @@
 // Says in words what a recipe did not do, or did wrong. Knows nothing of streams or colours.
 import type { RecipeFailure } from "../core/failure.js";
+import { ioDiagnosis } from "./diagnose-io.js";
 import { type Diagnosis, placeText } from "./diagnosis.js";
+import { durationText, holderText } from "./words.js";
 
 export function recipeDiagnosis(failure: RecipeFailure): Diagnosis {
   switch (failure.reason) {
@@ -54,24 +56,26 @@ export function recipeDiagnosis(failure: RecipeFailure): Diagnosis {
         "write to `output`, the path that the recipe is given: dmake puts it in place when it is whole";
       return { message: `\`${failure.output}\` itself changed while its recipe ran`, help };
     }
+    case "locked": {
+      const { target, holder } = failure;
+      return {
+        message: `\`${target}\` is being made by ${holderText(holder, Date.now())}`,
+        help: "without `--no-wait` dmake waits for it",
+      };
+    }
+    case "lock-lost":
+      return {
+        message: `another dmake took over \`${failure.target}\`, because this one had shown no sign of life: nothing was published`,
+        help: "run dmake again: it waits for the other one, and makes only what is still stale",
+      };
+    case "timed-out":
+      return {
+        message: `the recipe was not done after ${durationText(failure.afterMs)} and was ended`,
+        help: "if it may take longer, raise the rule's `timeout`",
+      };
     case "interrupted":
       return { message: "interrupted" };
     case "io":
-      return { message: `cannot ${failure.doing} \`${failure.path}\`: ${ioText(failure.code)}` };
+      return ioDiagnosis(failure);
   }
-}
-
-function ioText(code: string): string {
-  const known: Readonly<Record<string, string>> = {
-    ENOSPC: "the disk is full",
-    EACCES: "permission denied",
-    EPERM: "not permitted",
-    EROFS: "the file system is read-only",
-    ENOTDIR: "a part of the path is a file",
-    EISDIR: "it is a folder",
-    EMFILE: "too many open files",
-    ENAMETOOLONG: "the name is too long",
-    ENOENT: "it is not there",
-  };
-  return known[code] ? `${known[code]} (${code})` : code;
 }

@@ -5,10 +5,14 @@ import { postgresDiagnosis } from "./diagnose-postgres.js";
 import { recipeDiagnosis } from "./diagnose-recipe.js";
 import { ruleDiagnosis } from "./diagnose-rule.js";
 import { type Diagnosis, messageText, namesText } from "./diagnosis.js";
+import { onOneLine } from "./words.js";
 
 /** The whole message, some lines, without a line end. `at` is where the rule is declared that failed. */
 export const diagnose = (failure: Failure, at?: Place): string =>
   messageText("error", diagnosisOf(failure), at);
+
+/** The message alone, on one line. */
+export const diagnoseInShort = (failure: Failure): string => onOneLine(diagnosisOf(failure).message);
 
 function diagnosisOf(failure: Failure): Diagnosis {
   switch (failure.reason) {
@@ -73,6 +77,9 @@ function diagnosisOf(failure: Failure): Diagnosis {
     case "bad-depfile":
     case "changed-while-read":
     case "wrote-final-path":
+    case "locked":
+    case "lock-lost":
+    case "timed-out":
     case "interrupted":
     case "io":
       return recipeDiagnosis(failure);

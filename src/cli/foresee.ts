@@ -20,16 +20,17 @@ export async function foresee(run: Run<BuildCommand>): Promise<Ending> {
   const planned = await plan({
     ...planning,
     readList: async (asked, plan) => {
-      const text = await reader.readList(asked, plan);
+      const listed = await reader.readList(asked, plan);
       around.mortal();
-      if (!text.ok) ending = ended(renderer, text.error);
-      return text.ok ? text : ok(undefined);
+      if (!listed.ok) ending = ended(renderer, listed.error);
+      return listed.ok ? listed : ok({ kind: "over" });
     },
   });
   if (!planned.ok) return refused(renderer, planned.error);
   if (ending) return ending;
   let summary = toldLists(run, { lists: reader.lists, graph: planned.value?.graph });
-  if (planned.value) {
+  // Where nothing is left that can be planned, the lists were all there is.
+  if (planned.value && (planned.value.wanted.length > 0 || planned.value.lost.length === 0)) {
     const rest = await foreseeAll(run, planned.value);
     if (!rest.ok) return ended(renderer, rest.error);
     summary = added(summary, rest.value);
@@ -88,8 +89,10 @@ function toldLists(
 
 const nothing: Summary = {
   made: 0,
+  already: 0,
   fresh: 0,
   failed: 0,
+  locked: 0,
   blocked: 0,
   notStarted: 0,
   wouldRun: 0,

@@ -5,7 +5,7 @@ import type { Graph } from "../core/graph.js";
 import type { Stores } from "../engine/facts.js";
 import { type Previewed, preview } from "../engine/preview.js";
 import { checkSources } from "../engine/sources.js";
-import { type NeedsManifest, type Plan, type ReadList, readManifest } from "./plan.js";
+import { type Listed, type NeedsManifest, type Plan, type ReadList, readManifest } from "./plan.js";
 import { filesBeside } from "./world.js";
 
 /** A target that lists values, as a query found it. */
@@ -35,7 +35,7 @@ export function listReader(query: Query): { readonly readList: ReadList; readonl
     const own = previewed.value.find(({ step }) => step === maker)?.standing.kind ?? "fresh";
     const standing = text.value === undefined ? "missing" : own;
     lists.push({ asked, graph: plan.graph, previewed: previewed.value, standing });
-    return text;
+    return ok<Listed>(text.value === undefined ? { kind: "unknown" } : { kind: "read", text: text.value });
   };
   return { readList, lists };
 }

@@ -3,13 +3,13 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
-import { diagnose } from "./diagnose.js";
-import { readCommandLine } from "./options.js";
 import type { Ending, Surroundings } from "./project.js";
 import type { Screen } from "./render.js";
 
-const exitCodes: Readonly<Record<Ending, number>> = { good: 0, failed: 1, refused: 2, stale: 3 };
+const exitCodes: Readonly<Record<Ending, number>> = { good: 0, failed: 1, refused: 2, stale: 3, busy: 75 };
 const signalCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+/** What a shell says of a program that SIGPIPE ended, as it ends those that write to a reader that has gone. */
+const pipeCode = 141;
 
 process.setSourceMapsEnabled(true);
 
@@ -77,12 +77,35 @@ function screenOf(): Screen {
   };
 }
 
+/** A folder that was removed has no path: Node throws wherever somebody asks for it. */
+function isSomewhere(): boolean {
+  try {
+    process.cwd();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Node keeps the path from now on, also if the folder is removed while the build runs. */
+function changeDirectory(path: string): void {
+  process.chdir(path);
+  process.cwd();
+}
+
 async function main(): Promise<number> {
   const screen = screenOf();
+  if (!isSomewhere()) {
+    screen.err("error: the current folder is not there any more\nhelp: `cd` to where the project is now");
+    return exitCodes.refused;
+  }
+  // Loaded here, so that what prevents it can be told in a sentence.
+  const { readCommandLine } = await import("./options.js");
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const read = await readCommandLine(process.argv.slice(2), version);
   if (!read.ok) {
-    screen.err(diagnose(read.error));
+    screen.err((await import("./diagnose.js")).diagnose(read.error));
     return exitCodes.refused;
   }
   const command = read.value;
@@ -92,7 +115,8 @@ async function main(): Promise<number> {
     interruptible,
     mortal,
     cores: availableParallelism(),
-    changeDirectory: (path) => process.chdir(path),
+    changeDirectory,
+    onExit: (work) => void process.on("exit", work),
   };
   switch (command.verb) {
     case "shown":
@@ -113,11 +137,18 @@ async function main(): Promise<number> {
   }
 }
 
-/** A reader that has seen enough (`dmake | head`), or a full disk under a log: the build stops in order. */
-for (const stream of [process.stdout, process.stderr])
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (cut === undefined && error.code !== "EPIPE")
-      process.stderr.write(`error: cannot write: ${error.message}\n`);
+/**
+ * A reader that has seen enough (`dmake | head`), or a full disk under a log: the build stops in order, for nobody would
+ * learn of what it does. What is done is recorded.
+ */
+for (const [name, stream] of [
+  ["stdout", process.stdout],
+  ["stderr", process.stderr],
+] as const)
+  stream.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE") return stop(pipeCode);
+    const why = code === "ENOSPC" ? "the disk is full (ENOSPC)" : message;
+    if (cut === undefined) process.stderr.write(`error: cannot write to ${name}: ${why}\n`);
     stop(exitCodes.failed);
   });
 
@@ -135,10 +166,18 @@ async function leave(code: number): Promise<never> {
   process.exit(code);
 }
 
+/** Of a limit that is too low to load dmake's own modules with. Tells of it. */
+function isOutOfFiles(error: unknown): boolean {
+  if ((error as NodeJS.ErrnoException | undefined)?.code !== "EMFILE") return false;
+  process.stderr.write("error: too many open files (EMFILE)\nhelp: allow more of them: `ulimit -n 1024`\n");
+  return true;
+}
+
 try {
   const code = await main();
   await leave(cut ?? code);
 } catch (error) {
+  if (isOutOfFiles(error)) await leave(cut ?? exitCodes.failed);
   // Expected failures are values; what is thrown up to here is dmake's own fault, and its stack is what helps.
   process.stderr.write(`this is a bug in dmake, please report it:\n${inspect(error)}\n`);
   await leave(cut ?? exitCodes.failed);

@@ -1,40 +1,80 @@
 // Builds: first what lists the rest, then the rest. Knows nothing of how a step is judged, run or shown.
 import type { BuildEvent, Summary } from "../core/event.js";
-import { fail, ok, type Result } from "../core/failure.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { build } from "../engine/build.js";
 import { checkSources } from "../engine/sources.js";
+import { foresee } from "./foresee.js";
 import type { BuildCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending } from "./project.js";
 import type { Renderer } from "./render.js";
 import { ended, type Run, refused } from "./run.js";
+import { type Made, note, type Standing, together } from "./together.js";
 import { filesBeside } from "./world.js";
+
+/** What takes longer than this is told on a terminal: processes that were left running may take their time to end. */
+const noticeAfterMs = 300;
 
 /** Builds; first of all, each in a build of its own, the targets that list what there is to build. */
 export async function make(run: Run<BuildCommand>): Promise<Ending> {
-  const { around, renderer, planning } = run;
+  const { around, command, renderer, planning, refusal } = run;
+  if (refusal) return makeNothing(run, refusal);
+  const recovered = await recover(run);
+  if (recovered) return recovered;
   const lists: Made[] = [];
   let ending: Ending = "failed";
+  const over = (how: Ending) => {
+    ending = how;
+    return ok({ kind: "over" } as const);
+  };
   const planned = await plan({
     ...planning,
     readList: async ({ manifest }, plan) => {
       const made = await makeAll(run, plan, lists);
       around.mortal();
-      if ("ending" in made) ending = made.ending;
-      else if (!isGood(made.summary)) ending = finish(renderer, together(lists, made));
-      else {
-        lists.push(made);
+      if ("ending" in made) return over(made.ending);
+      lists.push(made);
+      if (isGood(made.summary)) {
         const text = listed(manifest);
-        if (text.ok) return text;
-        ending = ended(renderer, text.error);
+        return text.ok ? ok({ kind: "read", text: text.value }) : over(ended(renderer, text.error));
       }
-      return ok(undefined);
+      if (command.keepGoing && !made.summary.interrupted) return ok({ kind: "unknown" });
+      return over(finish(renderer, together(lists)));
     },
   });
   if (!planned.ok) return refused(renderer, planned.error);
   if (!planned.value) return ending;
-  const made = await makeAll(run, planned.value, lists);
-  return "ending" in made ? made.ending : finish(renderer, together(lists, made));
+  const { wanted, lost } = planned.value;
+  // Nothing that does not hang on a list: all there is to tell is told by now.
+  const made = wanted.length > 0 || lost.length === 0 ? await makeAll(run, planned.value, lists) : undefined;
+  if (made && "ending" in made) return made.ending;
+  for (const { wildcard, manifest, at } of lost)
+    renderer.event({ event: "warning", warning: "list-lost", wildcard, manifest, at });
+  return finish(renderer, together(made ? [...lists, made] : lists));
+}
+
+/** Where nothing can be written all is well as long as nothing has to be made; otherwise that is the one thing to say. */
+async function makeNothing(run: Run<BuildCommand>, refusal: Failure): Promise<Ending> {
+  const { renderer, command } = run;
+  let fresh: BuildEvent | undefined;
+  const event = (one: BuildEvent) => {
+    if (one.event === "finished") fresh = one;
+  };
+  const silent = { ...renderer, expect: () => undefined, event };
+  const ending = await foresee({ ...run, renderer: silent, command: { ...command, mode: "question" } });
+  if (ending === "stale") return ended(renderer, refusal);
+  if (ending === "good" && fresh) renderer.event(fresh);
+  return ending;
+}
+
+/** What runs that died have left is put in order first. Answers how it ended if that cannot be done. */
+async function recover({ around, renderer, wired }: Run<BuildCommand>): Promise<Ending | undefined> {
+  const slow = setTimeout(() => renderer.notice("clearing up after a dmake that died"), noticeAfterMs);
+  const recovered = await wired.recover(around.interruptible());
+  clearTimeout(slow);
+  renderer.notice("");
+  around.mortal();
+  return recovered.ok ? undefined : ended(renderer, recovered.error);
 }
 
 /** What a list says that was just made: by now it is there. */
@@ -50,13 +90,8 @@ const isGood = ({ failed, interrupted }: Summary): boolean => failed === 0 && !i
 
 function finish(renderer: Renderer, summary: Summary): Ending {
   renderer.event({ event: "finished", ...summary });
-  return isGood(summary) ? "good" : "failed";
-}
-
-/** One build, and how each of its steps ended that ended well. */
-interface Made {
-  readonly summary: Summary;
-  readonly steps: ReadonlyMap<string, "done" | "fresh">;
+  if (isGood(summary)) return "good";
+  return summary.failed === summary.locked && !summary.interrupted ? "busy" : "failed";
 }
 
 async function makeAll(
@@ -64,20 +99,25 @@ async function makeAll(
   { graph, datafile }: Plan,
   earlier: readonly Made[],
 ): Promise<Made | { readonly ending: Ending }> {
-  const { stores, runners } = wired;
+  const { stores, runners, history, run } = wired;
   const signal = around.interruptible();
   const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
   if (!there.ok) return { ending: ended(renderer, there.error) };
   renderer.expect(graph.steps);
-  const steps = new Map<string, "done" | "fresh">();
+  const steps = new Map<string, Standing>();
   const tell = goingOn(renderer, { graph, earlier });
   const emit = (event: BuildEvent) => {
-    if (event.event === "done" || event.event === "fresh") steps.set(event.step, event.event);
+    note(steps, event);
     tell(event);
   };
-  const { jobs, keepGoing, forced } = command;
-  const options = { jobs, keepGoing, forced, cores: around.cores };
-  return { summary: await build(graph, options, { stores, runners, emit, signal }), steps };
+  const { keepGoing, forced, noWait, json } = command;
+  const { jobs, slots } = await wired.placesFor(command, around);
+  const options = {
+    ...{ jobs, keepGoing, forced, noWait, cores: around.cores, pools: datafile.pools },
+    terminal: json ? ("stderr" as const) : ("stdout" as const),
+  };
+  const world = { stores, runners, emit, signal, history, run, ...(slots && { slots }) };
+  return { summary: await build(graph, options, world), steps };
 }
 
 /**
@@ -106,21 +146,4 @@ function goingOn(
     }
     renderer.event(event);
   };
-}
-
-/** Several builds as one. A list that was made for the plan is found fresh by those who use it: it counts once, as made. */
-function together(lists: readonly Made[], { summary, steps }: Made): Summary {
-  let [made, fresh, durationMs] = [summary.made, summary.fresh, summary.durationMs];
-  const counted = new Set(steps.keys());
-  for (const list of lists) {
-    durationMs += list.summary.durationMs;
-    for (const [step, how] of list.steps) {
-      if (how === "done") {
-        made += 1;
-        if (steps.get(step) === "fresh") fresh -= 1;
-      } else if (!counted.has(step)) fresh += 1;
-      counted.add(step);
-    }
-  }
-  return { ...summary, made, fresh, durationMs };
 }

@@ -1,8 +1,7 @@
 // The command line as a value: flags, words, parameters; and what `--help` says. Knows nothing of carrying it out.
-import { availableParallelism } from "node:os";
 import yargs, { type Argv } from "yargs";
 import { fail, ok, type Result } from "../core/failure.js";
-import { type Argued, asked, databaseVerbs, targetVerbs } from "./verbs.js";
+import { type Argued, asked, databaseVerbs, noWaitFlag, targetVerbs } from "./verbs.js";
 
 export interface Where {
   /** As given with `-C`, or nothing. */
@@ -19,9 +18,13 @@ export interface Asked extends Where {
 
 export interface BuildCommand extends Asked {
   readonly verb: "build";
-  readonly jobs: number;
+  /** As given with `-j`, or nothing: then whoever started us may say, or else the machine. */
+  readonly jobs: number | undefined;
+  /** As given with `-l`, or nothing. */
+  readonly load: number | undefined;
   readonly mode: "build" | "dry-run" | "question";
   readonly keepGoing: boolean;
+  readonly noWait: boolean;
   readonly forced: boolean;
   readonly json: boolean;
 }
@@ -33,6 +36,7 @@ export interface WhyCommand extends Asked {
 
 export interface AdoptCommand extends Asked {
   readonly verb: "adopt";
+  readonly noWait: boolean;
   readonly json: boolean;
 }
 
@@ -41,6 +45,7 @@ export interface CleanCommand extends Asked {
   readonly orphans: boolean;
   /** Remove, and not only list. */
   readonly yes: boolean;
+  readonly noWait: boolean;
   readonly json: boolean;
 }
 
@@ -101,8 +106,13 @@ const buildFlags = (parser: Argv<Argued>) =>
       alias: "j",
       type: "number",
       requiresArg: true,
-      describe: "recipes at once",
-      default: availableParallelism(),
+      describe: "recipes at once, if not one a processor",
+    })
+    .option("load", {
+      alias: "l",
+      type: "number",
+      requiresArg: true,
+      describe: "start no recipe beside others while the machine's load is above this",
     })
     .option("dry-run", { alias: "n", type: "boolean", describe: "say what would run, and what may" })
     .option("question", {
@@ -115,6 +125,7 @@ const buildFlags = (parser: Argv<Argued>) =>
       type: "boolean",
       describe: "after a failure, build what does not need it",
     })
+    .option("no-wait", noWaitFlag)
     .option("always-make", { alias: "B", type: "boolean", describe: "run every recipe, fresh or not" })
     .option("json", { type: "boolean", describe: "one JSON event a line" });
 
@@ -147,6 +158,8 @@ function describe(version: string, found: (command: CommandLine) => void) {
           .example("$0 data/yellow_2021-01.parquet", "bring one file up to date")
           .example("$0 'table:green_trips/{2023-01..2023-03}'", "load three months")
           .example("$0 -n loaded source=file:data/new", "what would run with another parameter")
+          .example("$0 -k --no-wait loaded", "from cron: skip what another dmake makes right now")
+          .example("$0 -j8 -l6", "up to 8 recipes at once, fewer on a busy machine")
           .example("$0 -- -odd.csv", "a target whose name begins with a dash")
           .example("$0 ./why", "a target that is called as a verb is"),
       (argv) =>
@@ -154,8 +167,10 @@ function describe(version: string, found: (command: CommandLine) => void) {
           verb: "build",
           ...asked(argv),
           jobs: argv.jobs,
+          load: argv.load,
           mode: argv.question ? "question" : argv.dryRun ? "dry-run" : "build",
           keepGoing: argv.keepGoing === true,
+          noWait: argv.noWait === true,
           forced: argv.alwaysMake === true,
           json: argv.json === true,
         }),
@@ -165,13 +180,15 @@ function describe(version: string, found: (command: CommandLine) => void) {
     .help()
     .alias("help", "h")
     .epilog(
-      "exit codes: 0 built or fresh · 1 a target failed · 2 usage or Datafile · 3 -q and stale · 130, 143 signals",
+      "exit codes: 0 built or fresh · 1 a target failed · 2 usage or Datafile · 3 -q and stale · 75 --no-wait and held · 129, 130, 141, 143 signals",
     )
     .parserConfiguration({
       "populate--": true,
       "parse-positional-numbers": false,
       // As in Make, the last of several wins.
       "duplicate-arguments-array": false,
+      // Otherwise `--no-wait` would be a flag `wait`, denied.
+      "boolean-negation": false,
     })
     .strictOptions()
     .recommendCommands()
@@ -184,9 +201,11 @@ function describe(version: string, found: (command: CommandLine) => void) {
 function checked(command: CommandLine): Result<CommandLine> {
   switch (command.verb) {
     case "build":
-      return Number.isInteger(command.jobs) && command.jobs >= 1
+      if (command.jobs !== undefined && !(Number.isInteger(command.jobs) && command.jobs >= 1))
+        return refused("`-j` takes a whole number from 1", "dmake -j 4");
+      return command.load === undefined || command.load > 0
         ? ok(command)
-        : refused("`-j` takes a whole number from 1", "dmake -j 4");
+        : refused("`-l` takes a number above 0", "dmake -l 4");
     case "db":
     case "sql": {
       if (command.rest.length === 0) return ok(command);

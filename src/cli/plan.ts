@@ -10,6 +10,7 @@ import { normalisePath } from "../core/target.js";
 import { type Datafile, loadDatafile } from "../datafile/load.js";
 import { globsBelow } from "./globs.js";
 import type { Asked } from "./options.js";
+import { plannable } from "./plan-rest.js";
 import { insideRoot } from "./project.js";
 import { ownFolder } from "./world.js";
 
@@ -21,10 +22,19 @@ export interface Plan {
   /** The names that the words stand for, each once. */
   readonly wanted: readonly string[];
   readonly graph: Graph;
+  /** The lists that are not known, each with the first rule that waits for it: what hangs on them is left out. */
+  readonly lost: readonly NeedsManifest[];
 }
 
-/** Answers what a target that lists values says. `plan` makes that target. Nothing where it cannot be known, for a reason that was told. */
-export type ReadList = (asked: NeedsManifest, plan: Plan) => Promise<Result<string | undefined>>;
+export type Listed =
+  | { readonly kind: "read"; readonly text: string }
+  /** It cannot be known: the plan is of what does not hang on it. */
+  | { readonly kind: "unknown" }
+  /** For a reason that was told, nothing more is to be planned. */
+  | { readonly kind: "over" };
+
+/** Answers what a target that lists values says. `plan` makes that target. */
+export type ReadList = (asked: NeedsManifest, plan: Plan) => Promise<Result<Listed>>;
 
 export interface PlanOptions {
   /** The Datafile, absolute. */
@@ -37,7 +47,7 @@ export interface PlanOptions {
   readonly readList: ReadList;
 }
 
-/** The plan for the words of a command line, or nothing where `readList` had nothing to answer. */
+/** The plan for the words of a command line, or nothing where `readList` has said that it is over. */
 export const plan = (options: PlanOptions): Promise<Result<Plan | undefined>> => new Planner(options).plan();
 
 /** The Datafile with all lists that are there already, for somebody who needs no plan. */
@@ -92,6 +102,7 @@ class Planner {
   readonly #options: PlanOptions;
   readonly #root: string;
   readonly #manifests = new Map<string, string>();
+  readonly #lost = new Map<string, NeedsManifest>();
   /** The lists that are being made, the outermost first: one that is needed for itself is a cycle. */
   readonly #making: string[] = [];
   readonly #warned = new Set<string>();
@@ -111,7 +122,7 @@ class Planner {
       const planned = await this.#attempt(choose);
       if (planned.ok || planned.error.reason !== "needs-manifest") return planned;
       const listed = await this.#list(planned.error);
-      if (!listed.ok || !listed.value) return listed.ok ? ok(undefined) : listed;
+      if (!listed.ok || listed.value === "over") return listed.ok ? ok(undefined) : listed;
     }
   }
 
@@ -120,10 +131,23 @@ class Planner {
     if (!datafile.ok) return datafile;
     const wanted = choose(datafile.value);
     if (!wanted.ok) return wanted;
-    const surroundings = { globs: globsBelow(this.#root, ownFolder), localSource: localSource(this.#root) };
-    const graph = graphOf(datafile.value.rules, wanted.value, surroundings);
-    return graph.ok ? ok({ datafile: datafile.value, wanted: wanted.value, graph: graph.value }) : graph;
+    const { rules } = datafile.value;
+    const globs = globsBelow(this.#root, ownFolder);
+    const graphFor = (names: readonly string[]) =>
+      graphOf(rules, names, { globs, localSource: localSource(this.#root) });
+    const names =
+      this.#lost.size === 0
+        ? wanted
+        : plannable(wanted.value, { rules, globs, plan: graphFor, isLost: this.#isLost });
+    if (!names.ok) return names;
+    const graph = graphFor(names.value);
+    if (!graph.ok) return graph;
+    const lost = [...this.#lost.values()];
+    return ok({ datafile: datafile.value, wanted: names.value, graph: graph.value, lost });
   }
+
+  readonly #isLost = (failure: Failure): boolean =>
+    failure.reason === "needs-manifest" && this.#lost.has(failure.manifest);
 
   async #load(): Promise<Result<Datafile>> {
     if (this.#datafile) return ok(this.#datafile);
@@ -142,20 +166,34 @@ class Planner {
     const { path, asked } = this.#options;
     const { rules, goals } = datafile;
     const words = asked.words.map((word) => insideRoot(word, this.#root));
-    const defaults = words.length === 0 ? datafile.defaults() : ok([]);
+    const defaults = words.length === 0 ? datafile.defaults(this.#isLost) : ok([]);
     if (!defaults.ok) return defaults;
-    if (words.length === 0 && defaults.value.length === 0)
+    if (words.length === 0 && defaults.value.length === 0 && this.#lost.size === 0)
       return fail({ reason: "nothing-to-build", file: basename(path), goals: [...goals.keys()] });
-    return wantedNames(words, {
-      rules,
-      goals,
-      defaults: defaults.value,
-      globs: globsBelow(this.#root, ownFolder),
-    });
+    const known = { rules, goals, globs: globsBelow(this.#root, ownFolder) };
+    if (this.#lost.size === 0) return wantedNames(words, { ...known, defaults: defaults.value });
+    return this.#each(words, defaults.value, (some, others) =>
+      wantedNames(some, { ...known, defaults: others }),
+    );
   }
 
-  /** Sees to it that the next evaluation knows a list. Answers whether it will. */
-  async #list(asked: NeedsManifest): Promise<Result<boolean>> {
+  /** Asks for every word and every default by itself, and leaves out those that stand for what hangs on an unknown list. */
+  #each(
+    words: readonly string[],
+    defaults: readonly string[],
+    namesOf: (words: readonly string[], defaults: readonly string[]) => Result<readonly string[]>,
+  ): Result<readonly string[]> {
+    const names = new Set<string>();
+    const all = [...words.map((word) => namesOf([word], [])), ...defaults.map((name) => namesOf([], [name]))];
+    for (const found of all) {
+      if (!found.ok && !this.#isLost(found.error)) return found;
+      for (const name of found.ok ? found.value : []) names.add(name);
+    }
+    return ok([...names]);
+  }
+
+  /** Sees to it that the next evaluation knows a list, or goes around it. */
+  async #list(asked: NeedsManifest): Promise<Result<Listed["kind"]>> {
     const { manifest, at } = asked;
     const from = this.#manifests.has(manifest) ? this.#making.length : this.#making.indexOf(manifest);
     if (from >= 0)
@@ -163,12 +201,24 @@ class Planner {
     this.#making.push(manifest);
     const made = await this.#plan(() => ok([manifest]));
     this.#making.pop();
-    if (!made.ok || !made.value) return made.ok ? ok(false) : made;
-    const text = await this.#options.readList(asked, made.value);
-    if (!text.ok || text.value === undefined) return text.ok ? ok(false) : text;
-    this.#manifests.set(manifest, text.value);
-    this.#datafile = undefined;
-    return ok(true);
+    if (!made.ok || !made.value) return made.ok ? ok("over") : made;
+    // One that hangs on a list itself is not brought up to date, and what it says on the disk is of another day.
+    const isPlanned = made.value.wanted.includes(manifest);
+    const listed = isPlanned
+      ? await this.#options.readList(asked, made.value)
+      : ok<Listed>({ kind: "unknown" });
+    if (!listed.ok) return listed;
+    switch (listed.value.kind) {
+      case "read":
+        this.#manifests.set(manifest, listed.value.text);
+        this.#datafile = undefined;
+        break;
+      case "unknown":
+        this.#lost.set(manifest, asked);
+        break;
+      case "over":
+    }
+    return ok(listed.value.kind);
   }
 }
 

@@ -1,12 +1,12 @@
 // Finds the project that a command line means: its Datafile, its folder, its files. Knows nothing of what a Datafile says.
-import { existsSync, realpathSync } from "node:fs";
+import { accessSync, constants, existsSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { fail, ok, type Result } from "../core/failure.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Where } from "./options.js";
 import type { Screen } from "./render.js";
 
 /** How a command ended; `main` turns it into an exit code. */
-export type Ending = "good" | "failed" | "refused" | "stale";
+export type Ending = "good" | "failed" | "refused" | "stale" | "busy";
 
 /** What a command is given of the process it runs in. */
 export interface Surroundings {
@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly mortal: () => void;
   readonly cores: number;
   readonly changeDirectory: (path: string) => void;
+  /** Called right before this process ends, however it does, unless it is killed. */
+  readonly onExit: (work: () => void) => void;
 }
 
 const datafileNames = ["Datafile.ts", "Datafile.mts", "Datafile.js", "Datafile.mjs"];
@@ -48,6 +50,19 @@ function datafileAbove(start: string): string | undefined {
   ) {
     if (datafileNames.some((name) => existsSync(join(folder, name)))) return relative;
     if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** What keeps dmake from writing to its own folder in the current one, if anything does: then nothing can be made. */
+export function whyUnwritable(folder: string): Failure | undefined {
+  const path = existsSync(folder) ? folder : ".";
+  try {
+    // With the dot, a file of that name is none.
+    accessSync(join(path, "/."), constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    return { reason: "io", doing: "write to", path: folder, code };
   }
 }
 

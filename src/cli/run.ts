@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import type { Failure } from "../core/failure.js";
 import type { Asked } from "./options.js";
 import type { PlanOptions } from "./plan.js";
-import { type Ending, enterProject, type Surroundings } from "./project.js";
+import { type Ending, enterProject, type Surroundings, whyUnwritable } from "./project.js";
 import type { Renderer } from "./render.js";
-import { type Wired, wire } from "./world.js";
+import { ownFolder, type Wired, wire } from "./world.js";
 
 /** One command, from the Datafile to the last line. */
 export interface Run<C extends Asked = Asked> {
@@ -14,6 +14,8 @@ export interface Run<C extends Asked = Asked> {
   readonly renderer: Renderer;
   readonly wired: Wired;
   readonly planning: Omit<PlanOptions, "readList">;
+  /** Of a command that writes: why it cannot. */
+  readonly refusal: Failure | undefined;
 }
 
 /** Goes to the project that a command means, works there, and leaves nothing open. */
@@ -22,15 +24,17 @@ export async function inProject<C extends Asked>(
   how: { readonly around: Surroundings; readonly renderer: Renderer; readonly writable: boolean },
   work: (run: Run<C>) => Promise<Ending>,
 ): Promise<Ending> {
-  const { around, renderer, writable } = how;
+  const { around, renderer } = how;
   const path = enterProject(command, around.changeDirectory);
   if (!path.ok) return refused(renderer, path.error);
   const { env } = around;
+  const refusal = how.writable ? whyUnwritable(ownFolder) : undefined;
+  const writable = how.writable && !refusal;
   const warn: PlanOptions["warn"] = (warning) => renderer.event({ event: "warning", ...warning });
   const wired = wire({ root: dirname(path.value), env, writable }, { notice: renderer.notice, warn });
   const planning = { path: path.value, asked: command, env, writable, warn };
   try {
-    return await work({ command, around, renderer, wired, planning });
+    return await work({ command, around, renderer, wired, planning, refusal });
   } finally {
     renderer.close();
     await wired.close();

@@ -6,6 +6,11 @@ type Found = (command: CommandLine) => void;
 
 const jsonFlag = { type: "boolean", describe: "one JSON object a line" } as const;
 
+export const noWaitFlag = {
+  type: "boolean",
+  describe: "fail with 75 where another dmake is at work, and do not wait for it",
+} as const;
+
 /** The verbs that are about targets. */
 export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
   parser
@@ -32,9 +37,16 @@ export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
           .usage(
             "dmake adopt TARGET…\n\nRecords what is there as if it had just been made: you vouch for it, nothing runs.",
           )
+          .option("no-wait", noWaitFlag)
           .example("$0 adopt data/yellow_2021-01.parquet", "a file that somebody else made")
           .example("$0 adopt 'data/yellow_{2021-01..2021-12}.parquet'", "a year of them"),
-      (argv) => found({ verb: "adopt", ...asked(argv, 1), json: argv.json === true }),
+      (argv) =>
+        found({
+          verb: "adopt",
+          ...asked(argv, 1),
+          noWait: argv.noWait === true,
+          json: argv.json === true,
+        }),
     )
     .command(
       "clean",
@@ -43,6 +55,7 @@ export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
         y
           .option("orphans", { type: "boolean", describe: "what dmake made, and no rule makes any more" })
           .option("yes", { type: "boolean", describe: "remove those that nobody has changed since" })
+          .option("no-wait", noWaitFlag)
           .option("json", { ...jsonFlag, describe: "one JSON object an orphan" })
           .example("$0 clean --orphans", "list them")
           .example("$0 clean --orphans --yes", "remove those that are as dmake made them"),
@@ -52,6 +65,7 @@ export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
           ...asked(argv, 1),
           orphans: argv.orphans === true,
           yes: argv.yes === true,
+          noWait: argv.noWait === true,
           json: argv.json === true,
         }),
     );

@@ -2,6 +2,7 @@
 import type { Warning } from "../core/event.js";
 import { shellWord } from "../core/word.js";
 import { type Diagnosis, messageText } from "./diagnosis.js";
+import { holderText, onOneLine } from "./words.js";
 
 /** The whole message, some lines, without a line end. */
 export const warningText = (warning: Warning): string => messageText("warning", worded(warning));
@@ -46,6 +47,39 @@ function worded(warning: Warning): Diagnosis {
       };
     case "list-open":
       return openList(warning);
+    case "list-lost": {
+      const { wildcard, manifest, at } = warning;
+      const message = `the values of \`{${wildcard}}\` are listed in \`${manifest}\`, which could not be made: what they lead to was not built`;
+      return { message, at };
+    }
+    case "few-files": {
+      const { limit, jobs } = warning;
+      return {
+        message: `a process may have ${limit} files open here, which is enough for ${jobs === 1 ? "one recipe" : `${jobs} recipes`} at once`,
+        help: "allow more of them: `ulimit -n 4096`",
+      };
+    }
+    case "orphans-stopped": {
+      const { holder, pids } = warning;
+      const [some, was] = pids.length === 1 ? ["a process", "was"] : [`${pids.length} processes`, "were"];
+      const list =
+        pids.length === 1
+          ? `pid ${pids[0]}`
+          : `pids ${pids.slice(0, 10).join(", ")}${pids.length > 10 ? "…" : ""}`;
+      return {
+        message: `${some} that a dead dmake had left running ${was} ended: ${list}, of ${holderText(holder, Date.now())}`,
+      };
+    }
+    case "publish-resumed": {
+      const { step, how } = warning;
+      const ended = how === "completed" ? "that is completed now" : "it will be made again";
+      return { message: `another dmake died while it put \`${step}\` in place: ${ended}` };
+    }
+    case "jobserver-ignored":
+      return {
+        message: `the jobserver that the environment names cannot be shared (\`${onOneLine(warning.auth)}\`): dmake counts its own recipes`,
+        help: "GNU make 4.4 shares one that can, with a `+` before the line that calls dmake",
+      };
   }
 }
 

@@ -1,5 +1,6 @@
 // The verb `why`: says of targets why they are stale, or what makes them fresh. Knows nothing of how either is judged, and changes nothing.
 import { statSync } from "node:fs";
+import { ok } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
 import type { Previewed } from "../engine/preview.js";
 import { type Evidence, type Explanation, explain } from "./explain.js";
@@ -24,9 +25,10 @@ async function explainAll({ command, around, renderer, wired, planning }: Run<Wh
     ...planning,
     warn: () => undefined,
     readList: async (...list) => {
-      const text = await readList(...list);
+      const listed = await readList(...list);
       around.mortal();
-      return text;
+      // What is not known yet is told of, and nothing else.
+      return listed.ok && listed.value.kind === "unknown" ? ok({ kind: "over" }) : listed;
     },
   });
   if (!planned.ok) return refused(renderer, planned.error);

@@ -1,4 +1,5 @@
 // Numbers, durations and reasons as a person reads them. Knows nothing of events or streams.
+import type { Holder } from "../core/failure.js";
 import { absent, type Digest, type RunFacts, unsettled } from "../core/trace.js";
 import type { Reason } from "../core/verdict.js";
 
@@ -108,4 +109,30 @@ export function reasonsText(reasons: readonly Reason[]): string {
   return first.why === "no-record" || others === 0
     ? reasonText(first)
     : `${reasonText(first)}, and ${others} more`;
+}
+
+/** `run 3f2a9c01… (pid 4711, host) since 14:03:11`, as far as it is known. */
+export function holderText({ run, pid, host, since }: Holder, nowMs: number): string {
+  const who = run === undefined ? "another process" : `run ${run.slice(0, 8)}…`;
+  const where = [...(pid === undefined ? [] : [`pid ${pid}`]), ...(host === undefined ? [] : [host])];
+  const place = where.length > 0 ? ` (${where.join(", ")})` : "";
+  return onOneLine(`${who}${place}${since === undefined ? "" : ` since ${clockText(since, nowMs)}`}`);
+}
+
+/** The time of day where the reader is; with the date, if that was another day. */
+function clockText(iso: string, nowMs: number): string {
+  const then = new Date(iso);
+  if (Number.isNaN(then.getTime())) return iso;
+  const two = (part: number) => String(part).padStart(2, "0");
+  const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const time = [then.getHours(), then.getMinutes(), then.getSeconds()].map(two).join(":");
+  return day(then) === day(new Date(nowMs)) ? time : `${day(then)} ${time}`;
+}
+
+/** The first names of a list, and how many more there are. */
+export function someNames(names: readonly string[], most = 5): string {
+  // One that is left out would take no more room than saying so.
+  const shown = names.length <= most + 1 ? names : names.slice(0, most);
+  const rest = names.length - shown.length;
+  return `${shown.map(onOneLine).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

@@ -3,12 +3,18 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, normalize } from "node:path";
+import { pid } from "node:process";
 import type { Warning } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
 import type { Stores } from "../engine/facts.js";
-import type { Runners, Store } from "../engine/ports.js";
+import type { History, Runners, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
 import { createFiles, type FileStore } from "../stores/files.js";
+import { createHistory } from "../stores/history.js";
+import { Presence } from "../system/presence.js";
+import type { BuildCommand } from "./options.js";
+import type { Places } from "./places.js";
+import type { Surroundings } from "./project.js";
 
 /** dmake's own files, in the project's root. */
 export const ownFolder = ".dmake";
@@ -26,16 +32,23 @@ export interface Wired {
   /** The store of files, for what only it can answer. */
   readonly files: FileStore;
   readonly runners: Runners;
+  /** The id of this run, which everything is named after that it leaves behind. */
+  readonly run: string;
+  readonly history: History;
+  /** The places for recipes of a build; asked again, the same. */
+  readonly placesFor: (command: BuildCommand, around: Surroundings) => Promise<Places>;
+  /** Puts in order what runs that died have left. */
+  readonly recover: (signal: AbortSignal) => Promise<Result<void>>;
   readonly close: () => Promise<void>;
 }
 
-const runners: Runners = {
+const runnersIn = (env: NodeJS.ProcessEnv): Runners => ({
   download: () => import("../recipes/download.js").then((room) => room.runDownload),
   parquet: () => import("../recipes/parquet.js").then((room) => room.runParquet),
   load: () => import("../recipes/load.js").then((room) => room.runLoad),
-  sh: () => import("../recipes/shell.js").then((room) => room.runShell),
+  sh: () => import("../recipes/shell.js").then((room) => room.createShell(env)),
   script: () => import("../recipes/script.js").then((room) => room.runScript),
-};
+});
 
 /** Says what is being waited for while no recipe runs; nothing when it is over. */
 export type Notice = (text: string) => void;
@@ -70,11 +83,20 @@ export interface Told {
 
 export function wire(place: Place, { notice, warn }: Told): Wired {
   const database = lazyDatabase(place, notice);
-  const run = { id: randomBytes(8).toString("hex"), host: hostname() };
+  const run = { id: randomBytes(8).toString("hex"), pid, host: hostname() };
+  const presence = new Presence(ownFolder, run.id);
+  const history = createHistory({ directory: ownFolder, run: run.id });
+  let places: Promise<Places> | undefined;
+  const placesFor: Wired["placesFor"] = (command, around) => {
+    places ??= import("./places.js").then(({ openPlaces }) => openPlaces(command, around, warn));
+    return places;
+  };
   const files = createFiles({
     directory: ownFolder,
     writable: place.writable,
     warn,
+    presence,
+    history,
     sayTheSame: async (...files) => (await import("../duckdb/same.js")).sayTheSame(...files),
   });
   const tables = lazyStore(async () => {
@@ -83,11 +105,24 @@ export function wire(place: Place, { notice, warn }: Told): Wired {
     return createTables({ database: database.open, run });
   });
   const close = async () => {
+    if (places) (await places).slots.close();
     await files.close();
     await tables.close();
     await database.close();
+    // Last: as long as anything of ours may be found, others must see that we live.
+    presence.leave();
   };
-  return { stores: { files, tables }, files, runners, close };
+  const recover: Wired["recover"] = (signal) => files.recover(signal);
+  return {
+    stores: { files, tables },
+    files,
+    runners: runnersIn(place.env),
+    run: run.id,
+    history,
+    placesFor,
+    recover,
+    close,
+  };
 }
 
 /** Whether the project's database would have to be made first: then nothing is loaded, and a query need not make it. */
@@ -128,8 +163,8 @@ function lazyStore(load: () => Promise<Store>): Store {
     observe: async (names) => (await store()).observe(names),
     stamps: async (names) => (await store()).stamps(names),
     traces: async (steps) => (await store()).traces(steps),
-    adopt: async (attempt) => (await store()).adopt(attempt),
-    stage: async (attempt, signal) => (await store()).stage(attempt, signal),
+    adopt: async (attempt, waiting) => (await store()).adopt(attempt, waiting),
+    stage: async (attempt, waiting) => (await store()).stage(attempt, waiting),
     publish: async (attempt, stage, finished) => (await store()).publish(attempt, stage, finished),
     discard: async (attempt, stage) => (await store()).discard(attempt, stage),
     close: async () => {

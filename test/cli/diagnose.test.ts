@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { diagnose } from "../../src/cli/diagnose.js";
 import { warningText } from "../../src/cli/warn.js";
 import type { Warning } from "../../src/core/event.js";
-import type { DataFailure, Failure } from "../../src/core/failure.js";
+import type { Failure } from "../../src/core/failure.js";
+import type { DataFailure } from "../../src/core/failure-data.js";
 
 type BadValue = Extract<DataFailure, { reason: "bad-value" }>;
 

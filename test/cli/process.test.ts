@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { isAlive } from "../../src/system/lock.js";
+import { isAlive } from "../../src/system/process.js";
 import { type Project, projectIn } from "../rig/binary.js";
 
 function project(t: TestContext, datafile: string, files: Record<string, string> = {}): Project {

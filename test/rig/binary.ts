@@ -38,6 +38,8 @@ export interface Project {
   run(...args: string[]): Promise<Ran>;
   /** Starts dmake. */
   start(...args: string[]): Running;
+  /** Runs a script of the shell in which `dmake` is the binary, to its end. */
+  shell(script: string): Promise<Ran>;
   /** Ends its embedded server and removes the folder. */
   remove(): Promise<void>;
 }
@@ -47,6 +49,8 @@ export interface Running {
   readonly ended: Promise<Ran>;
   /** Waits for a line of stdout, or fails when the program ends without it. */
   line(matches: (line: string) => boolean): Promise<string>;
+  /** The same of stderr. */
+  errorLine(matches: (line: string) => boolean): Promise<string>;
 }
 
 /** An environment without the variables that choose a database. */
@@ -68,7 +72,14 @@ export function createProject(
     writeFileSync(path(name), content);
   };
   for (const [name, content] of Object.entries(files)) write(name, content);
-  const start: Project["start"] = (...args) => launch(args, root, environment(options.env ?? {}));
+  const env = environment(options.env ?? {});
+  const start: Project["start"] = (...args) =>
+    launch(process.execPath, [binary, ...args], { cwd: root, env });
+  const shell: Project["shell"] = (script) => {
+    const text = `dmake() { "$NODE" "$DMAKE" "$@"; }\n${script}`;
+    const told = { ...env, NODE: process.execPath, DMAKE: binary };
+    return launch("/bin/sh", ["-c", text], { cwd: root, env: told }).ended;
+  };
   return {
     root,
     path,
@@ -83,6 +94,7 @@ export function createProject(
     },
     run: (...args) => start(...args).ended,
     start,
+    shell,
     async remove() {
       await start("db", "--stop").ended;
       rmSync(root, { recursive: true, force: true });
@@ -97,8 +109,12 @@ export function demoProject(options: { readonly env?: NodeJS.ProcessEnv } = {}):
   return project;
 }
 
-function launch(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Running {
-  const child = spawn(process.execPath, [binary, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+function launch(
+  program: string,
+  args: readonly string[],
+  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Running {
+  const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
@@ -109,19 +125,20 @@ function launch(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): R
   const ended = new Promise<Ran>((resolve) => {
     child.once("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
-  const line: Running["line"] = (matches) =>
-    new Promise((resolve, reject) => {
+  const lineOf = (stream: Readable, text: () => string) => (matches: (line: string) => boolean) =>
+    new Promise<string>((resolve, reject) => {
       const look = () => {
-        const found = stdout.split("\n").slice(0, -1).find(matches);
+        const found = text().split("\n").slice(0, -1).find(matches);
         if (found !== undefined) resolve(found);
       };
-      child.stdout.on("data", look);
+      stream.on("data", look);
       child.once("close", () =>
         reject(new Error(`ended without the line that was waited for:\n${stdout}${stderr}`)),
       );
       look();
     });
-  return { child, ended, line };
+  const line = lineOf(child.stdout, () => stdout);
+  return { child, ended, line, errorLine: lineOf(child.stderr, () => stderr) };
 }
 
 /** The same for one test, and gone with it. */
