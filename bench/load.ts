@@ -75,7 +75,10 @@ async function measured(server: TestServer, folder: string, { rows, rounds }: Lo
   await client.connect();
   const database = await openDatabase({ root: folder, env: { DATABASE_URL: server.url } });
   assert(database.ok, "the server just started does not answer");
-  const tables = createTables({ database: async () => database, run: { id: "bench", host: "bench" } });
+  const tables = createTables({
+    database: async () => database,
+    run: { id: "bench", pid: process.pid, host: "bench" },
+  });
   await client.query(`CREATE TABLE ${psqlTable} (${columnList(true)})`);
   const seconds = {
     psql: [] as number[],

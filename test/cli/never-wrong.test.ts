@@ -153,7 +153,6 @@ const odd = [
   'say "hi"',
   "$HOME",
   "`id`",
-  "new\nline",
   "ünï—✓",
   "-n",
   "*",
@@ -163,7 +162,7 @@ const odd = [
   "{brace",
 ];
 
-test("names with spaces, quotes, dollars, line ends, any script and leading dashes are names", () =>
+test("names with spaces, quotes, dollars, any script and leading dashes are names", () =>
   within({}, async (project) => {
     project.write(
       "Datafile.ts",
@@ -179,6 +178,19 @@ export default [out];`,
     project.write("in/-n", "other");
     assert.deepEqual(await ran(project), ["out/-n"]);
     assert.deepEqual(await ran(project, "-B", "--", ".//out/-n"), ["out/-n"]);
+  }));
+
+test("a name with a line end, which would be two in any list of names, is refused with its place", () =>
+  within({ "in/a": "x" }, async (project) => {
+    project.write(
+      "Datafile.ts",
+      `import { sh } from "dmake";
+sh("out/{name}", { where: { name: ["new\\nline"] }, from: "in/a" }, ({ $, output }) => $\`touch \${output}\`);`,
+    );
+    const { code, stderr } = await project.run("all");
+    assert.equal(code, 2);
+    assert.match(stderr, /`new\\u000aline` in the domain of `\{name\}` contains a line break/);
+    assert.match(stderr, /--> Datafile\.ts:2/);
   }));
 
 const group = `import { sh } from "dmake";
