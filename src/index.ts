@@ -21,9 +21,10 @@ import type {
   ShellGiven,
   TableOptions,
 } from "./datafile/options.js";
+import { parameter, secretValue } from "./datafile/parameter.js";
 import { downloadRetries } from "./datafile/patience.js";
 import { declarePool } from "./datafile/pool.js";
-import { callerPlace, DeclarationError, session } from "./datafile/session.js";
+import { callerPlace, session } from "./datafile/session.js";
 import type { Dollar } from "./datafile/shell.js";
 import { tableRule } from "./datafile/table-rule.js";
 import { unboundIn, urlOf } from "./datafile/url-text.js";
@@ -282,12 +283,17 @@ export function pool(name: string, size: number): Pool {
  * const source = param("source", "https://example.org/trip-data");
  */
 export function param(name: string, fallback?: string): string {
-  const { given, parameters } = session();
-  const value = Object.hasOwn(given, name) ? given[name] : fallback;
-  if (value === undefined) {
-    const message = `the Datafile needs a value for \`${name}\``;
-    throw new DeclarationError({ reason: "usage", message, help: `dmake ${name}=…` });
-  }
-  parameters.push({ name, value });
-  return value;
+  return parameter(name, fallback);
+}
+
+/**
+ * A secret, as a token or a password: the variable of this name in the environment, or `dmake NAME=VALUE`. It is shown
+ * nowhere and recorded nowhere: what holds it says `***` instead, so that another value is no other recipe. Parameters
+ * that are called `token`, `password` and the like are kept as carefully.
+ *
+ * @example
+ * const token = secret("API_TOKEN");
+ */
+export function secret(name: string): string {
+  return secretValue(name);
 }

@@ -44,6 +44,8 @@ export interface PlanOptions {
   /** Whether the compiled Datafile may be kept. */
   readonly writable: boolean;
   readonly warn: (warning: Warning) => void;
+  /** Takes in what the Datafile keeps secret. */
+  readonly secrets: Set<string>;
   readonly readList: ReadList;
 }
 
@@ -83,7 +85,7 @@ export function readManifest(name: string): Result<string | undefined> {
 }
 
 const load = (
-  { path, asked, env, writable }: Omit<PlanOptions, "readList">,
+  { path, asked, env, writable, secrets }: Omit<PlanOptions, "readList">,
   manifests: Map<string, string>,
 ) =>
   loadDatafile({
@@ -93,6 +95,7 @@ const load = (
     writable,
     env,
     manifests,
+    secrets,
   });
 
 type Choose = (datafile: Datafile) => Result<readonly string[]>;

@@ -1,6 +1,7 @@
 // What one command works with in its project, and how it ends when something is wrong. Knows nothing of what the command does.
 import { dirname } from "node:path";
 import type { Failure } from "../core/failure.js";
+import { redactAll } from "../core/redact.js";
 import type { Asked } from "./options.js";
 import type { PlanOptions } from "./plan.js";
 import { type Ending, enterProject, type Surroundings, whyUnwritable } from "./project.js";
@@ -24,21 +25,35 @@ export async function inProject<C extends Asked>(
   how: { readonly around: Surroundings; readonly renderer: Renderer; readonly writable: boolean },
   work: (run: Run<C>) => Promise<Ending>,
 ): Promise<Ending> {
-  const { around, renderer } = how;
+  const { around } = how;
+  const secrets = new Set<string>();
+  const renderer = redacting(how.renderer, secrets);
   const path = enterProject(command, around.changeDirectory);
   if (!path.ok) return refused(renderer, path.error);
   const { env } = around;
   const refusal = how.writable ? whyUnwritable(ownFolder) : undefined;
   const writable = how.writable && !refusal;
   const warn: PlanOptions["warn"] = (warning) => renderer.event({ event: "warning", ...warning });
-  const wired = wire({ root: dirname(path.value), env, writable }, { notice: renderer.notice, warn });
-  const planning = { path: path.value, asked: command, env, writable, warn };
+  const wired = wire(
+    { root: dirname(path.value), env, writable },
+    { notice: renderer.notice, warn, secrets },
+  );
+  const planning = { path: path.value, asked: command, env, writable, warn, secrets };
   try {
     return await work({ command, around, renderer, wired, planning, refusal });
   } finally {
     renderer.close();
     await wired.close();
   }
+}
+
+/** Shows nothing of what the Datafile keeps secret. */
+function redacting(renderer: Renderer, secrets: ReadonlySet<string>): Renderer {
+  return {
+    ...renderer,
+    event: (event) => renderer.event(redactAll(event, secrets)),
+    failure: (failure, at) => renderer.failure(redactAll(failure, secrets), at),
+  };
 }
 
 export function refused(renderer: Renderer, failure: Failure): Ending {

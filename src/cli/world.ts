@@ -6,6 +6,7 @@ import { dirname, join, normalize } from "node:path";
 import { pid } from "node:process";
 import type { Warning } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
+import { redactAll } from "../core/redact.js";
 import type { Stores } from "../engine/facts.js";
 import type { History, Runners, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
@@ -79,13 +80,16 @@ export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">, notice:
 export interface Told {
   readonly notice: Notice;
   readonly warn: (warning: Warning) => void;
+  /** What is to be recorded nowhere. Filled while the Datafile is evaluated. */
+  readonly secrets: ReadonlySet<string>;
 }
 
-export function wire(place: Place, { notice, warn }: Told): Wired {
+export function wire(place: Place, { notice, warn, secrets }: Told): Wired {
   const database = lazyDatabase(place, notice);
   const run = { id: randomBytes(8).toString("hex"), pid, host: hostname() };
   const presence = new Presence(ownFolder, run.id);
-  const history = createHistory({ directory: ownFolder, run: run.id });
+  const ends = createHistory({ directory: ownFolder, run: run.id });
+  const history: History = { note: (ended) => ends.note(redactAll(ended, secrets)) };
   let places: Promise<Places> | undefined;
   const placesFor: Wired["placesFor"] = (command, around) => {
     places ??= import("./places.js").then(({ openPlaces }) => openPlaces(command, around, warn));

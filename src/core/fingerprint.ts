@@ -1,7 +1,7 @@
 // Turns recipes and inputs into named parts and digests that can be compared. Knows nothing of files, records or verdicts.
 import { createHash } from "node:crypto";
 import { ok, type Result } from "./failure.js";
-import { redactText, redactUrl } from "./redact.js";
+import { redactAll, redactText, redactUrl } from "./redact.js";
 import type { ColumnTypes, CsvOptions, Recipe, Step } from "./rule.js";
 import { absent, type Digest, type NamedDigest, type Parts } from "./trace.js";
 
@@ -30,7 +30,7 @@ export function recipeParts(step: Step, inputs: readonly NamedDigest[]): Result<
   if (step.uses.length > 0) parts.value.uses = step.uses.join("\n");
   const directories = step.directories.size > 0 && step.outputs.filter((one) => step.directories.has(one));
   if (directories) parts.value.directories = directories.join("\n");
-  return parts;
+  return ok(redactAll(parts.value, step.rule.secrets));
 }
 
 /** The inputs that a recipe is given: all but the optional ones that are not there. */

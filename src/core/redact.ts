@@ -11,7 +11,8 @@ const secretName = new RegExp(
   ].join("|")})$`,
 );
 
-const isSecretName = (name: string): boolean =>
+/** Whether what is called so is a secret, as `API_KEY`, `token`, `db-password`. */
+export const isSecretName = (name: string): boolean =>
   secretName.test(
     decoded(name)
       .toLowerCase()
@@ -100,4 +101,17 @@ export function redactText(text: string, secrets: readonly string[]): string {
   const longest = [...secrets].filter((secret) => secret.length > 2).sort((a, b) => b.length - a.length);
   const bare = longest.reduce((shown, secret) => shown.replaceAll(secret, mask), text);
   return bare.replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`]+/gi, redactUrl);
+}
+
+/** The same plain JSON, with the secrets taken out of every text in it. */
+export function redactAll<T>(value: T, secrets: ReadonlySet<string> | undefined): T {
+  if (!secrets || secrets.size === 0) return value;
+  const list = [...secrets];
+  const redacted = (one: unknown): unknown => {
+    if (typeof one === "string") return redactText(one, list);
+    if (Array.isArray(one)) return one.map(redacted);
+    if (typeof one !== "object" || one === null) return one;
+    return Object.fromEntries(Object.entries(one).map(([name, inside]) => [name, redacted(inside)]));
+  };
+  return redacted(value) as T;
 }

@@ -141,6 +141,8 @@ export interface Rule {
   readonly timeoutMs?: number;
   /** What a failure that may pass is worth. A download tries again by itself. */
   readonly retries?: Retries;
+  /** What its Datafile keeps secret: shown and recorded nowhere. Known whole when the Datafile has been evaluated. */
+  readonly secrets?: ReadonlySet<string>;
   /** The recipe writes to the final paths: for tools that cannot do otherwise. Its record is removed before it starts. */
   readonly inPlace?: true;
 }

@@ -57,6 +57,7 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
   const pools = poolsOf(options.pool, { kind, at });
   // What was there before is gone: it cannot be compared by its values.
   const sameness = inPlace ? "bytes" : options.sameness;
+  const { rules, secrets } = session();
   const rule: Rule = {
     name: undefined,
     at,
@@ -75,8 +76,9 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
     // By the same words a download means something else, and sees to it itself.
     ...(kind !== "download" && patienceOf(options, at)),
     ...(inPlace && { inPlace }),
+    ...(secrets && { secrets }),
   };
-  session().rules.push(rule);
+  rules.push(rule);
   return handleOf(rule);
 }
 

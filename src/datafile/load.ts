@@ -46,18 +46,21 @@ export interface LoadOptions {
    * whoever plans with them is told which target to build, and then loads the Datafile again.
    */
   readonly manifests?: ReadonlyMap<string, string>;
+  /** Takes in the values that the Datafile keeps secret, as soon as they are known: an error may hold one. */
+  readonly secrets?: Set<string>;
 }
 
 /** Evaluates the Datafile once. Needs source maps to be on, for the places of rules. */
 export async function loadDatafile(options: LoadOptions): Promise<Result<Datafile>> {
   const { path, directory, parameters: given, writable, env, manifests = new Map() } = options;
+  const { secrets = new Set() } = options;
   const bundled = await bundle(path, { cache: join(directory, "cache"), writable });
   if (!bundled.ok) return bundled;
   const { code, path: compiled, sources, reach, world, dispose } = bundled.value;
   const root = dirname(path);
   const found = { rules: [], parameters: [], warnings: [], pools: new Map() };
   const packages = versionsOf(bundled.value.packages, root);
-  const session: Session = { given, root, code, packages, env, manifests, reach, world, ...found };
+  const session: Session = { given, root, code, packages, env, manifests, secrets, reach, world, ...found };
   try {
     const evaluated = await collect(session, () => evaluate(compiled));
     if (!evaluated.ok) return evaluated;

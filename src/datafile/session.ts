@@ -30,6 +30,8 @@ export interface Session {
   readonly rules: Rule[];
   readonly parameters: Parameter[];
   readonly warnings?: Warning[];
+  /** Values that are to be shown and recorded nowhere. */
+  readonly secrets?: Set<string>;
   /** By name. */
   readonly pools?: Map<string, DeclaredPool>;
   /** The environment that recipes run in; left out, an empty one. */

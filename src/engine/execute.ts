@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Emit } from "../core/event.js";
 import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import { given } from "../core/fingerprint.js";
+import { redactAll } from "../core/redact.js";
 import type { Recipe } from "../core/rule.js";
 import { isTableName } from "../core/target.js";
 import type { NamedDigest, Trace } from "../core/trace.js";
@@ -124,7 +125,8 @@ async function work(working: Working, options: ExecuteOptions): Promise<Result<E
     if (signal.aborted) return fail({ reason: "interrupted" });
     const settled = await options.settle(judged, outcome.value);
     if (!settled.ok) return settled;
-    const finished = { outcome: outcome.value, durationMs: elapsed(), ...settled.value };
+    const facts = redactAll(outcome.value.facts, judged.step.rule.secrets);
+    const finished = { outcome: { ...outcome.value, facts }, durationMs: elapsed(), ...settled.value };
     const made = await store.publish(attempt, stage, finished);
     if (!made.ok) return made;
     published = true;

@@ -76,6 +76,6 @@ async function whatItRead(step: Step, stage: FileStage, since: bigint): Promise<
 /** Shown with the final names: the temporary ones say nothing to a person. */
 function shortened(recipe: ShellRecipe, { inputs, step }: Job, command: string): string {
   const shown = recipe.render({ inputs, outputs: step.outputs, depfile: depfileName });
-  const text = redactText((shown.ok ? shown.value.text : command).trim(), []);
+  const text = redactText((shown.ok ? shown.value.text : command).trim(), [...(step.rule.secrets ?? [])]);
   return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
 }

@@ -386,7 +386,8 @@ test("in a folder that cannot be written, a question still answers", () =>
     try {
       assert.deepEqual(asked("-q"), [0, "", ""]);
       assert.match(String(asked("why", "out.txt")), /^0,fresh: out\.txt/);
-      const refused = "error: cannot write in `.dmake`: permission denied (EACCES)\n";
+      const refused =
+        "error: cannot write to `.dmake`: permission denied (EACCES)\nhelp: who may is shown by `ls -ld . .dmake`\n";
       assert.deepEqual(asked("-B"), [1, "", refused]);
     } finally {
       execFileSync("chmod", ["-R", "u+w", project.root]);

@@ -18,6 +18,7 @@ export interface LoadingOptions {
   readonly writable?: boolean;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly manifests?: Readonly<Record<string, string>>;
+  readonly secrets?: Set<string>;
 }
 
 /** Lives for one test. */
@@ -28,7 +29,7 @@ export class Project extends Folder {
   }
 
   load(options: LoadingOptions = {}): Promise<Result<Datafile>> {
-    const { parameters = {}, writable = true, env = {}, manifests = {} } = options;
+    const { parameters = {}, writable = true, env = {}, manifests = {}, secrets } = options;
     return loadDatafile({
       path: this.path("Datafile.ts"),
       directory: this.path(".dmake"),
@@ -36,6 +37,7 @@ export class Project extends Folder {
       writable,
       env,
       manifests: new Map(Object.entries(manifests)),
+      ...(secrets && { secrets }),
     });
   }
 

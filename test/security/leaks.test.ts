@@ -32,7 +32,7 @@ const leaksIn = (text: string): string[] =>
     .map((line) => line.slice(0, 300));
 
 const datafile = `
-import { download, param, script, sh, table } from "dmake";
+import { download, param, script, secret, sh, table } from "dmake";
 
 const origin = param("origin");
 const token = param("token");
@@ -59,6 +59,11 @@ export const cutShort = broken("cut");
 export const digest = broken("raw-again", { sha256: "0".repeat(64) });
 export const nowhere = download("data/nowhere.csv", { url: to("x").replace(/:\\d+\\//, ":1/"), headers, retries: 0 });
 export const ftp = download("data/ftp.csv", { url: to("x").replace("http:", "gopher:"), headers, retries: 0 });
+const bare = secret("BARE");
+export const words = sh("data/words.csv", {}, ({ $, output }) => $\`echo \${bare} \${token} > /dev/null; echo done > \${output}\`);
+export const told = sh("data/told.csv", {}, ({ $ }) => $\`echo "it is" \${bare}; echo \${token} >&2; exit 3\`);
+export const thrown = script("data/thrown.csv", {}, () => { throw new Error(\`no luck with \${bare}\`); });
+export const placed = download("data/placed.csv", { url: \`\${origin}/raw/\${encodeURIComponent(bare)}\`, headers, retries: 0 });
 export const failing = sh("data/failing.csv", {}, ({ $, output }) => $\`exit 3 # \${to("x")} > \${output}\`);
 export const odd = table("table:odd/{month}", { from: refused, where: { month: ["a"] } });
 export default [tidy, counted, fetched, loaded];
@@ -133,8 +138,11 @@ const reasons: Readonly<Record<string, string>> = {
   "data/ftp.csv": "unsupported-url",
   "data/nonsense.csv": "download-not-data",
   "data/nowhere.csv": "download-network",
+  "data/placed.csv": "download-status",
   "data/raw-again.csv": "digest-mismatch",
   "data/refused.csv": "download-status",
+  "data/thrown.csv": "threw",
+  "data/told.csv": "exit",
 };
 
 function reasonsIn(events: string): Readonly<Record<string, string>> {
@@ -159,6 +167,7 @@ test("the secrets of a project are nowhere afterwards", async (t) => {
     FEED_BEARER: secret("header"),
     FEED_FRAGMENT: secret("fragment"),
     MODE: secret("mode"),
+    BARE: secret("bare"),
   };
   const project = projectIn(t, { "Datafile.ts": datafile }, { env });
   const given = [`origin=${origin}`, `token=${secret("token")}`];
@@ -174,6 +183,10 @@ test("the secrets of a project are nowhere afterwards", async (t) => {
     "ftp",
     "failing",
     "odd",
+    "words",
+    "told",
+    "thrown",
+    "placed",
   ];
   const wanted = all.slice(1);
 
