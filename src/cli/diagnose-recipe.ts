@@ -63,6 +63,11 @@ export function recipeDiagnosis(failure: RecipeFailure): Diagnosis {
         help: "without `--no-wait` dmake waits for it",
       };
     }
+    case "recursion":
+      return {
+        message: `the recipe that makes \`${failure.target}\` has started this dmake, which is to make the same`,
+        help: "neither can end before the other: let the recipe build only what it reads",
+      };
     case "lock-lost":
       return {
         message: `another dmake took over \`${failure.target}\`, because this one had shown no sign of life: nothing was published`,

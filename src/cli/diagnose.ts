@@ -78,6 +78,7 @@ function diagnosisOf(failure: Failure): Diagnosis {
     case "changed-while-read":
     case "wrote-final-path":
     case "locked":
+    case "recursion":
     case "lock-lost":
     case "timed-out":
     case "interrupted":

@@ -180,5 +180,7 @@ try {
   if (isOutOfFiles(error)) await leave(cut ?? exitCodes.failed);
   // Expected failures are values; what is thrown up to here is dmake's own fault, and its stack is what helps.
   process.stderr.write(`this is a bug in dmake, please report it:\n${inspect(error)}\n`);
+  const { killAll } = await import("../recipes/shell.js");
+  killAll();
   await leave(cut ?? exitCodes.failed);
 }

@@ -1,9 +1,11 @@
 // Builds: first what lists the rest, then the rest. Knows nothing of how a step is judged, run or shown.
+import { dirname } from "node:path";
 import type { BuildEvent, Summary } from "../core/event.js";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { build } from "../engine/build.js";
 import { checkSources } from "../engine/sources.js";
 import { foresee } from "./foresee.js";
+import { lineageOf } from "./lineage.js";
 import type { BuildCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending } from "./project.js";
@@ -95,7 +97,7 @@ function finish(renderer: Renderer, summary: Summary): Ending {
 }
 
 async function makeAll(
-  { command, around, renderer, wired }: Run<BuildCommand>,
+  { command, around, renderer, wired, planning }: Run<BuildCommand>,
   { graph, datafile }: Plan,
   earlier: readonly Made[],
 ): Promise<Made | { readonly ending: Ending }> {
@@ -116,7 +118,8 @@ async function makeAll(
     ...{ jobs, keepGoing, forced, noWait, cores: around.cores, pools: datafile.pools },
     terminal: json ? ("stderr" as const) : ("stdout" as const),
   };
-  const world = { stores, runners, emit, signal, history, run, ...(slots && { slots }) };
+  const lineage = lineageOf(around.env, dirname(planning.path));
+  const world = { stores, runners, emit, signal, history, run, lineage, ...(slots && { slots }) };
   return { summary: await build(graph, options, world), steps };
 }
 

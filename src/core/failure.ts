@@ -153,6 +153,8 @@ export type RecipeFailure =
   | { readonly reason: "wrote-final-path"; readonly output: string }
   /** Somebody else makes it right now, and we were told not to wait. */
   | { readonly reason: "locked"; readonly target: string; readonly holder: Holder }
+  /** The recipe that makes it has started this dmake. */
+  | { readonly reason: "recursion"; readonly target: string }
   /** Another process took over our lock, because it believed us dead: nothing was published. */
   | { readonly reason: "lock-lost"; readonly target: string }
   | { readonly reason: "timed-out"; readonly afterMs: number }

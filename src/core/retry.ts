@@ -4,27 +4,30 @@ import type { Retries } from "./rule.js";
 
 const longestPauseMs = 60_000;
 
-/** What another try cannot change: mistakes of the Datafile, and what was told to stop. */
-const final: ReadonlySet<Failure["reason"]> = new Set([
-  "interrupted",
-  "locked",
-  "need-failed",
-  "wrote-final-path",
-  "undeclared-input",
-  "outside-root",
-  "bad-rule",
-  "no-rule",
-  "usage",
-  "cycle",
-  "table-shape",
-  "partition-column-taken",
-  "ledger-newer",
-  "unknown-column",
-  "duplicate-column",
-  "unsupported-type",
+/** What the world may have done: programs, networks, servers, disks. All else comes out the same from the same files. */
+const passing: ReadonlySet<Failure["reason"]> = new Set([
+  "exit",
+  "cannot-run",
+  "threw",
+  "timed-out",
+  "output-missing",
+  "changed-while-read",
+  "io",
+  "lock-lost",
+  "data-engine",
+  "download-status",
+  "download-network",
+  "download-incomplete",
+  "download-not-data",
+  "postgres-unreachable",
+  "postgres-refused",
+  "postgres-lost",
+  "postgres-error",
+  "embedded-unavailable",
+  "lock-timeout",
 ]);
 
-export const mayPass = ({ reason }: Failure): boolean => !final.has(reason);
+export const mayPass = ({ reason }: Failure): boolean => passing.has(reason);
 
 /** How long to wait before the next try, after so many. */
 export const pauseAfter = (tries: number, { pauseMs }: Retries): number =>

@@ -77,13 +77,16 @@ export interface Because {
 
 /** One attempt of a recipe and its end, for people to read; nothing is judged by it. */
 export interface Ended {
+  /** Left out: the run that notes it. */
+  readonly run?: string;
   readonly step: string;
   readonly attempt: string;
   /** Counts from 1; more than one where a recipe that failed was tried again. */
   readonly tries: number;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
-  readonly durationMs: number;
+  /** Left out where nobody was there to measure it. */
+  readonly durationMs?: number;
   /** `killed`: its dmake died before it could say. */
   readonly outcome: "made" | "unchanged" | "failed" | "interrupted" | "killed";
   readonly failure?: Failure;

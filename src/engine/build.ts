@@ -11,7 +11,7 @@ import { Facts, type Stores } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
 import { Needs } from "./needs.js";
 import { Paused } from "./paused.js";
-import type { History, Runners, Slots } from "./ports.js";
+import type { History, Lineage, Runners, Slots } from "./ports.js";
 import { Seats } from "./seats.js";
 import { tryOut } from "./tries.js";
 
@@ -42,6 +42,7 @@ export interface World {
   readonly history?: History;
   /** By which the processes of this run are found. */
   readonly run?: string;
+  readonly lineage?: Lineage;
 }
 
 /** Brings every step of the graph up to date. Failed steps are events, and counted in the answer. */
@@ -73,6 +74,8 @@ class Lap {
   readonly #bell = new Bell();
   /** Aborts when nothing new is to begin: interrupted, or failed without `keepGoing`. */
   readonly #stop = new AbortController();
+  /** What was thrown where only failures may come from: what runs ends, and then it is thrown on. */
+  #bug: { readonly error: unknown } | undefined;
   #failures = 0;
   #locked = 0;
   #made = 0;
@@ -93,17 +96,22 @@ class Lap {
     world.slots?.onFree(ring);
   }
 
+  readonly #broken = (error: unknown): void => {
+    this.#bug ??= { error };
+  };
+
   async run(): Promise<void> {
     const ring = () => this.#bell.ring();
     this.#world.signal.addEventListener("abort", ring, { once: true });
     await this.#askTables();
     for (;;) {
       const rung = this.#bell.next();
-      await this.#judgeReady();
+      await this.#judgeReady().catch(this.#broken);
       this.#start();
       if (this.#begun.size === 0) break;
       await rung;
     }
+    if (this.#bug) throw this.#bug.error;
     this.#world.signal.removeEventListener("abort", ring);
   }
 
@@ -112,7 +120,10 @@ class Lap {
   }
 
   get #stopping(): boolean {
-    const isOver = this.#world.signal.aborted || (this.#failures > 0 && !this.#options.keepGoing);
+    const isOver =
+      this.#bug !== undefined ||
+      this.#world.signal.aborted ||
+      (this.#failures > 0 && !this.#options.keepGoing);
     if (isOver) this.#stop.abort();
     return isOver;
   }
@@ -194,12 +205,13 @@ class Lap {
     const judged = this.#stale.get(step);
     if (!judged) throw new Error(`bug: ${step.id} was never judged`);
     this.#begun.add(step);
-    void this.#execute(judged, places).finally(() => {
+    const ended = () => {
       this.#begun.delete(step);
       this.#seats.release(step);
       this.#needs.look();
       this.#bell.ring();
-    });
+    };
+    this.#execute(judged, places).catch(this.#broken).finally(ended);
   }
 
   /** Shared among those that run and those that are about to: a lone job gets the whole machine. */

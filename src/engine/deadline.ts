@@ -1,4 +1,4 @@
-// Time: how long one attempt may take, and the pause before the next. Knows nothing of what is done in it.
+// The time that one attempt may take. Knows nothing of what is done in it.
 
 /** The longest that a timer of Node can take: 24.8 days. */
 const longestMs = 2 ** 31 - 1;
@@ -10,11 +10,13 @@ export class Deadline {
   #leftMs: number;
   #since = performance.now();
   #timer: NodeJS.Timeout | undefined;
+  /** A recipe may wait for several things at once. */
+  #pauses = 0;
 
   constructor(ms: number, outer: AbortSignal) {
     this.#leftMs = ms;
     this.signal = AbortSignal.any([outer, this.#over.signal]);
-    this.resume();
+    this.#start();
   }
 
   /** Whether the time was over before anybody said `end`. */
@@ -24,31 +26,25 @@ export class Deadline {
 
   /** Time spent waiting for others does not count. */
   pause(): void {
+    this.#pauses += 1;
+    if (this.#pauses > 1) return;
     clearTimeout(this.#timer);
     this.#leftMs -= performance.now() - this.#since;
   }
 
   resume(): void {
-    this.#since = performance.now();
-    const ms = Math.min(Math.max(0, this.#leftMs), longestMs);
-    this.#timer = setTimeout(() => this.#over.abort(), ms);
+    this.#pauses -= 1;
+    if (this.#pauses === 0) this.#start();
   }
 
   end(): void {
     clearTimeout(this.#timer);
+    this.#pauses = Number.POSITIVE_INFINITY;
   }
-}
 
-/** Resolves after so long, or as soon as the signal aborts. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(wake, Math.min(ms, longestMs));
-    function wake() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    }
-    signal.addEventListener("abort", wake);
-  });
+  #start(): void {
+    this.#since = performance.now();
+    const ms = Math.min(Math.max(0, this.#leftMs), longestMs);
+    this.#timer = setTimeout(() => this.#over.abort(), ms);
+  }
 }

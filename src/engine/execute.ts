@@ -15,6 +15,7 @@ import {
   type Child,
   type History,
   type Job,
+  type Lineage,
   marks,
   type Outcome,
   type Runner,
@@ -46,6 +47,7 @@ export interface ExecuteOptions {
   readonly terminal?: "stdout" | "stderr";
   /** By which its processes are found. */
   readonly run?: string;
+  readonly lineage?: Lineage;
   readonly history?: History;
 }
 
@@ -87,7 +89,9 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
   };
   const staged = await store.stage(attempt, { ...options.waiting, onWait });
   const goesOn = !hasWaited || (await options.afterWait());
-  if (!staged.ok) return goesOn ? staged : ok({ how: "given-up" });
+  // Interrupted before its recipe began: nothing of it has failed.
+  const isCut = !staged.ok && staged.error.reason === "interrupted";
+  if (!staged.ok) return goesOn && !isCut ? staged : ok({ how: "given-up" });
   if (staged.value.kind === "already")
     return ok({ trace: staged.value.trace, how: "already", durationMs: sinceStart(attempt) });
   if (!goesOn) {
@@ -127,7 +131,7 @@ async function work(working: Working, options: ExecuteOptions): Promise<Result<E
     if (!settled.ok) return settled;
     const facts = redactAll(outcome.value.facts, judged.step.rule.secrets);
     const finished = { outcome: { ...outcome.value, facts }, durationMs: elapsed(), ...settled.value };
-    const made = await store.publish(attempt, stage, finished);
+    const made = await store.publish(attempt, stage, finished, signal);
     if (!made.ok) return made;
     published = true;
     for (const { output, path } of made.value.saved)
@@ -173,7 +177,7 @@ async function runInTime(working: Working, options: ExecuteOptions): Promise<Res
 
 async function run({ judged, attempt, stage }: Working, options: ExecuteOptions): Promise<Result<Outcome>> {
   const { step, trace, verdict, inputs } = judged;
-  const { emit, signal, threads, need, terminal, run: runId } = options;
+  const { emit, signal, threads, need, terminal, run: runId, lineage } = options;
   // Conditional requests only make sense while the output is what the record says.
   const intact =
     verdict.kind === "stale" &&
@@ -190,7 +194,12 @@ async function run({ judged, attempt, stage }: Working, options: ExecuteOptions)
     progress: (progress) => emit({ event: "progress", step: step.id, ...progress }),
     need,
     child: {
-      env: { ...child?.env, ...(runId && { [marks.run]: runId }), [marks.attempt]: attempt.id },
+      env: {
+        ...child?.env,
+        ...(runId && { [marks.run]: runId }),
+        ...(lineage && { [marks.lineage]: lineage.with(step.id) }),
+        [marks.attempt]: attempt.id,
+      },
       descriptors: child?.descriptors ?? [],
     },
     ...(terminal && { terminal }),

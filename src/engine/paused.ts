@@ -15,6 +15,8 @@ export class Paused {
   readonly #options: PausedOptions;
   /** Those that could go on, and wait for places. */
   readonly #waiting = new Map<Step, (goesOn: boolean) => void>();
+  /** Those that wait for a time. */
+  readonly #asleep = new Set<() => void>();
 
   constructor(options: PausedOptions) {
     this.#options = options;
@@ -38,6 +40,19 @@ export class Paused {
     });
   }
 
+  /** Resolves after so long, or when nothing new is started any more. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#asleep.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#asleep.add(wake);
+    });
+  }
+
   /** Has a step go on that was given its places. Answers whether it was paused at all. */
   wake(step: Step): boolean {
     return this.#end(step, true);
@@ -45,6 +60,7 @@ export class Paused {
 
   /** Nothing new is started: whoever waits for places goes on without, only to end. */
   giveUp(): void {
+    for (const wake of [...this.#asleep]) wake();
     for (const step of [...this.#waiting.keys()]) {
       this.#options.schedule.move(step, "running");
       this.#end(step, false);

@@ -69,7 +69,14 @@ export interface Job {
 }
 
 /** Variables of the environment by which processes of a run, and of an attempt, are found again, wherever they have gone. */
-export const marks = { run: "DMAKE_RUN", attempt: "DMAKE_ATTEMPT" } as const;
+export const marks = { run: "DMAKE_RUN", attempt: "DMAKE_ATTEMPT", lineage: "DMAKE_LINEAGE" } as const;
+
+/** The steps whose recipes have started this dmake: none of them can be made before it ends. */
+export interface Lineage {
+  has(step: string): boolean;
+  /** What is handed on, as `marks.lineage`, to what the recipe of a step starts. */
+  with(step: string): string;
+}
 
 /** What processes that recipes start are given by us. */
 export interface Child {
@@ -177,8 +184,13 @@ export interface Store {
     attempt: Attempt,
     waiting?: Waiting,
   ): Promise<Result<Stage | { readonly kind: "already"; readonly trace: Trace }>>;
-  /** Makes what is staged visible and records it, whole or not at all. */
-  publish(attempt: Attempt, stage: Stage, finished: Finished): Promise<Result<Published>>;
+  /** Makes what is staged visible and records it, whole or not at all. What has to be waited for there is, until the signal aborts. */
+  publish(
+    attempt: Attempt,
+    stage: Stage,
+    finished: Finished,
+    signal?: AbortSignal,
+  ): Promise<Result<Published>>;
   /** Records what is there as if it had been made now, for somebody who vouches for it. */
   adopt(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace>>;
   /** Leaves nothing of a stage behind. */

@@ -5,13 +5,12 @@ import { fingerprintOf } from "../core/fingerprint.js";
 import type { Graph } from "../core/graph.js";
 import { mayPass, pauseAfter } from "../core/retry.js";
 import type { Step } from "../core/rule.js";
-import { sleep } from "./deadline.js";
 import { type Executed, execute } from "./execute.js";
 import { type Facts, type Stores, storeOf } from "./facts.js";
 import type { Judged } from "./judge.js";
 import type { Needs } from "./needs.js";
 import type { Paused } from "./paused.js";
-import type { Child, History, Job, Runners } from "./ports.js";
+import type { Child, History, Job, Lineage, Runners } from "./ports.js";
 import { type Asked, settle } from "./settle.js";
 
 export interface TriesOptions {
@@ -24,6 +23,7 @@ export interface TriesOptions {
   readonly stopping: AbortSignal;
   readonly forced: boolean;
   readonly noWait: boolean;
+  readonly lineage?: Lineage;
   readonly graph: Graph;
   readonly facts: Facts;
   readonly needs: Needs;
@@ -44,6 +44,8 @@ export interface Start {
 /** Answers how the step ended; `given-up` if it never began, because nothing new is to begin. */
 export async function tryOut(first: Judged, start: Start, options: TriesOptions): Promise<Result<Executed>> {
   let judged = first;
+  // To wait for its lock would be for ever.
+  if (options.lineage?.has(first.step.id)) return fail({ reason: "recursion", target: first.step.id });
   for (let tries = 1; ; ) {
     const once = await tryOnce(judged, { ...start, tries }, options);
     if (once.kind === "again") judged = once.judged;
@@ -138,9 +140,12 @@ async function mayTryAgain(
 ): Promise<boolean> {
   const { retries } = step.rule;
   if (!retries || tries > retries.times || !mayPass(failure) || stopping.aborted) return false;
+  // A function that does not listen to its signal goes on, and would write where its next try does.
+  const mayGoOn = step.recipe.kind === "script" && step.rule.inPlace && failure.reason === "timed-out";
+  if (mayGoOn) return false;
   const inMs = pauseAfter(tries, retries);
   emit({ event: "retrying", step: step.id, failure, tries: tries + 1, of: retries.times + 1, inMs });
   paused.pause(step);
-  await sleep(inMs, stopping);
+  await paused.sleep(inMs);
   return (await paused.goOn(step)) && !stopping.aborted;
 }

@@ -53,8 +53,11 @@ export async function takeAsMade(
   return ok({ trace, saved: [], aside: [] });
 }
 
-/** What a recipe has left that has no record, for it failed, is dmake's: whoever runs it again need not save it. */
-export async function ownUp(step: Step, { contents, records }: Bench): Promise<void> {
+/** What a recipe has left that has no record, for it failed or was killed, is dmake's: whoever runs it again need not save it. */
+export async function ownUp(
+  step: Pick<Step, "id" | "outputs">,
+  { contents, records }: Pick<Bench, "contents" | "records">,
+): Promise<void> {
   const recorded = records.read((state) => state.traces.get(step.id));
   if (!recorded.ok || recorded.value) return;
   const seen = await contents.observe(step.outputs);

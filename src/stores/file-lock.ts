@@ -5,11 +5,13 @@ import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
 import type { Waiting } from "../engine/ports.js";
 import { type Identity, tokenOf } from "../system/identity.js";
-import { type Lock, takeLock } from "../system/lock.js";
+import { dropLock, type Lock, takeLock } from "../system/lock.js";
 import type { Presence } from "../system/presence.js";
 import { linkOrNothing } from "../system/process.js";
 
 export interface StepLock {
+  /** The run that died with it. */
+  readonly tookOver?: Identity;
   release(): void;
   /** To be asked right before what others must not do at the same time: whoever believed us dead has taken it over. */
   isHeld(): boolean;
@@ -56,9 +58,7 @@ export async function sweepLocks(
     const path = join(folder, name);
     const text = linkOrNothing(path);
     if (!runs.has((text && tokenOf(text)?.run) ?? "")) continue;
-    // Taken over as any lock of a dead run is, so that nobody's who was quicker is removed.
-    const lock = await takeLock(path, 0, presence);
-    if (lock.kind === "held") lock.release();
+    await dropLock(path, presence);
   }
 }
 

@@ -3,6 +3,8 @@ import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fail, ok, type Result } from "../core/failure.js";
 import { marks, type Waiting } from "../engine/ports.js";
+import type { Identity } from "../system/identity.js";
+import { ownUp } from "./file-in-place.js";
 import { isInProject } from "./file-inside.js";
 import { holderOf, type StepLock } from "./file-lock.js";
 import type { Bench } from "./file-replace.js";
@@ -34,7 +36,10 @@ export async function recoverAll(
 ): Promise<Result<void>> {
   const dead = await guarded("read", join(bench.directory, "runs"), () => runs.dead());
   if (!dead.ok) return dead;
-  if (dead.value.length > 0) await stopOrphans(dead.value, bench, signal);
+  if (dead.value.length > 0) {
+    const runs = dead.value.map(({ identity }) => identity);
+    await stopOrphans(runs, bench, signal);
+  }
   const pending = bench.records.read((state) => {
     if (dead.value.length > 0) state.refresh();
     return state.intents.steps();
@@ -51,16 +56,25 @@ export async function recoverAll(
     await guarded("remove", join(bench.directory, "locks"), () => sweepLocks(ids));
   }
   for (const run of dead.value) {
-    const cleared = clearAfter(run, bench);
+    const cleared = await clearAfter(run, bench);
     if (cleared.ok && cleared.value) guardedSync("remove", bench.directory, () => runs.forget(run));
   }
   return ok(undefined);
 }
 
-async function stopOrphans(dead: readonly DeadRun[], { warn }: Bench, signal: AbortSignal): Promise<void> {
+/**
+ * Ends the processes that dead runs have left. Also right after a lock was taken over from one: another dmake may be at
+ * this already, and what still writes must be gone before anything is written to the same place.
+ */
+export async function stopOrphans(
+  dead: readonly Identity[],
+  { warn }: Pick<Bench, "warn">,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { markOf, stopMarked } = await import("../system/orphans.js");
-  const byMark = new Map(dead.map(({ identity }) => [markOf(marks.run, identity.run), identity]));
-  const stopped = await stopMarked([...byMark.keys()], { graceMs, signal });
+  const named = dead.filter(({ run }) => run !== "");
+  const byMark = new Map(named.map((identity) => [markOf(marks.run, identity.run), identity]));
+  const stopped = await stopMarked([...byMark.keys()], { graceMs, ...(signal && { signal }) });
   for (const [mark, pids] of stopped) {
     const identity = byMark.get(mark);
     if (identity) warn({ warning: "orphans-stopped", holder: holderOf(identity), pids });
@@ -68,7 +82,7 @@ async function stopOrphans(dead: readonly DeadRun[], { warn }: Bench, signal: Ab
 }
 
 /** Answers whether nothing is left to do. */
-function clearAfter({ identity: { run }, attempts }: DeadRun, bench: Bench): Result<boolean> {
+async function clearAfter({ identity: { run }, attempts }: DeadRun, bench: Bench): Promise<Result<boolean>> {
   const known = bench.records.read((state) => ({
     // Somebody else completes these right now, or a disk has refused.
     pending: new Set(state.intents.steps().map((step) => state.intents.get(step)?.attempt)),
@@ -80,15 +94,16 @@ function clearAfter({ identity: { run }, attempts }: DeadRun, bench: Bench): Res
   const removed = guardedSync("clear", bench.directory, () => removeLeft(over, bench.directory));
   if (!removed.ok) return removed;
   const unrecorded = over.filter((one) => !isRecorded(one));
+  for (const { step: id, outputs, inPlace } of unrecorded) if (inPlace) await ownUp({ id, outputs }, bench);
   const told = unrecorded.length > 0 ? toldOf(run, bench.directory) : new Set();
   for (const { step, attempt, startedAt } of unrecorded)
     if (!told.has(attempt))
       bench.history.note({
+        run,
         step,
         attempt,
         tries: 1,
         startedAt,
-        durationMs: 0,
         outcome: "killed",
         because: [],
       });

@@ -14,6 +14,8 @@ export interface StagedAttempt {
   readonly outputs: readonly string[];
   /** ISO 8601, UTC. */
   readonly startedAt: string;
+  /** It wrote to its outputs themselves. */
+  readonly inPlace: boolean;
 }
 
 /** A run that ended without clearing up, as far as it is known. */
@@ -46,7 +48,8 @@ export class Runs {
   staged({ id, step, startedAt }: Pick<Attempt, "id" | "step" | "startedAt">): void {
     // Not made here: a journal without its identity would be of nobody.
     this.#journal ??= openJournal(this.#presence.file);
-    const line = `${JSON.stringify(["stage", id, step.id, step.outputs, startedAt])}\n`;
+    const inPlace = step.rule.inPlace === true;
+    const line = `${JSON.stringify(["stage", id, step.id, step.outputs, startedAt, inPlace])}\n`;
     const bytes = Buffer.from(this.#isTorn ? `\n${line}` : line);
     this.#isTorn = true;
     if (writeSync(this.#journal, bytes) < bytes.length)
@@ -147,11 +150,11 @@ function stagedIn(line: string): StagedAttempt | undefined {
     return undefined;
   }
   if (!Array.isArray(said)) return undefined;
-  const [kind, attempt, step, outputs, startedAt] = said as readonly unknown[];
+  const [kind, attempt, step, outputs, startedAt, inPlace] = said as readonly unknown[];
   if (kind !== "stage" || typeof attempt !== "string" || !isRunId(attempt)) return undefined;
   if (typeof step !== "string" || typeof startedAt !== "string") return undefined;
   if (!Array.isArray(outputs) || !outputs.every((name) => typeof name === "string")) return undefined;
-  return { attempt, step, outputs, startedAt };
+  return { attempt, step, outputs, startedAt, inPlace: inPlace === true };
 }
 
 /** Neither made nor emptied: it is there, with the identity in it. */

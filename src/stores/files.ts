@@ -15,7 +15,7 @@ import { type InPlace, leaveInPlace, putInPlace } from "./file-place.js";
 import { type Before, clear, type FileStage, makeRoom, stageOf } from "./file-publish.js";
 import { adopted, traceOf } from "./file-record.js";
 import { Records, type RecordsOptions } from "./file-records.js";
-import { recoverAll } from "./file-recover.js";
+import { recoverAll, stopOrphans } from "./file-recover.js";
 import { removeAll } from "./file-rename.js";
 import { type Bench, checkFree, factsOf } from "./file-replace.js";
 import { resume } from "./file-resume.js";
@@ -125,7 +125,9 @@ class Files implements FileStore {
     if (stage.kind !== "files") throw new Error(`bug: ${step.id} is a file staged as a table`);
     const going = this.#going.get(attempt.id);
     if (!going) throw new Error(`bug: ${step.id} is published without a stage`);
-    const placed = await this.#place(attempt, { stage, finished, going });
+    const place = () => this.#place(attempt, { stage, finished, going });
+    const tried = await guarded("publish", step.id, place);
+    const placed = tried.ok ? tried.value : tried;
     if (!placed.ok) return placed;
     const { trace, saved, aside } = placed.value;
     const noted = this.#record(step, trace);
@@ -193,8 +195,9 @@ class Files implements FileStore {
   }
 
   #record(step: Step, trace: Trace): Result<void> {
-    this.#told.set(step.id, trace.attempt);
-    return this.#records.write((state) => state.setTrace(step.id, trace));
+    const noted = this.#records.write((state) => state.setTrace(step.id, trace));
+    if (noted.ok) this.#told.set(step.id, trace.attempt);
+    return noted;
   }
 
   async #withLock<T>(
@@ -217,6 +220,8 @@ class Files implements FileStore {
     const locked = await guarded("lock", this.#directory, () => lockStep(this.#directory, step, options));
     const lock = locked.ok ? locked.value : locked;
     if (!lock.ok) return lock;
+    const { tookOver } = lock.value;
+    if (tookOver) await stopOrphans([tookOver], this.#bench, waiting?.signal);
     // What others have recorded while we waited, or since we judged.
     const news = this.#records.read((state) => state.refresh());
     const ready = news.ok ? await resume(step, this.#bench) : news;

@@ -1,4 +1,5 @@
 // One connection of the table store: statements in turn, the server's errors as failures. Knows nothing of tables.
+import { setMaxListeners } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import pg from "pg";
 import { fail, ok, type Result } from "../core/failure.js";
@@ -13,8 +14,8 @@ const farewellMs = 2_000;
 export class Session {
   readonly database: Database;
   readonly client: pg.Client;
-  /** Ends what it waits for; see `cuttable`. */
-  readonly signal: AbortSignal | undefined;
+  /** Ends what it waits for; see `cuttable`. Another one while it prepares than while it publishes. */
+  signal: AbortSignal | undefined;
   #alive = true;
   #cut = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -89,11 +90,14 @@ export class Session {
       void this.end();
     };
     if (this.signal?.aborted) cut();
-    this.signal?.addEventListener("abort", cut, { once: true });
+    const { signal } = this;
+    // Every load of a build listens to the same one: more than ten are no leak.
+    if (signal) setMaxListeners(0, signal);
+    signal?.addEventListener("abort", cut, { once: true });
     try {
       return await work();
     } finally {
-      this.signal?.removeEventListener("abort", cut);
+      signal?.removeEventListener("abort", cut);
     }
   }
 

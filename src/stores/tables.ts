@@ -50,7 +50,7 @@ export function createTables(options: TablesOptions): Store {
     stamps: async (names) => ok(names.map(() => undefined)),
     traces: (steps) => store.traces(steps),
     stage: (attempt, waiting) => store.stage(attempt, waiting),
-    publish: (_attempt, stage, finished) => store.publish(loadingOf(stage), finished),
+    publish: (_attempt, stage, finished, signal) => store.publish(loadingOf(stage), finished, signal),
     adopt: (attempt, waiting) => store.adopt(attempt, waiting),
     discard: (_attempt, stage) => store.discard(loadingOf(stage)),
     close: () => store.close(),
@@ -153,6 +153,7 @@ class Tables {
       const loading = new Loading(session, begun.value.address, attempt);
       this.#loadings.add(loading);
       staged = true;
+      session.signal = undefined;
       return ok({ kind: "table", writer: loading });
     } finally {
       this.#waiting.delete(session);
@@ -204,8 +205,9 @@ class Tables {
     return ok(same && there ? entry.trace : undefined);
   }
 
-  async publish(loading: Loading, finished: Finished): Promise<Result<Published>> {
+  async publish(loading: Loading, finished: Finished, signal?: AbortSignal): Promise<Result<Published>> {
     const { session, address } = loading;
+    session.signal = signal;
     return session.guard(`publish ${address.target}`, async () => {
       const { run, patience = usualPatience } = this.#options;
       const trace = await publishLoad(loading, finished, { run, patience });

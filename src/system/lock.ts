@@ -1,6 +1,6 @@
 // A lock between processes, of one machine or several: a symbolic link that names its holder. Knows nothing of what it guards.
 import { randomBytes } from "node:crypto";
-import { readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Identity, tokenOf, tokenText } from "./identity.js";
@@ -12,6 +12,8 @@ export type Lock =
       readonly kind: "held";
       /** Lets go. A lock that others have taken over meanwhile is left to them. */
       readonly release: () => void;
+      /** Of whom it was taken over, dead: what that one has started may still be at work. */
+      readonly tookOver?: Identity;
       /** Whether it is still ours: somebody who could not see for the lease that we live has taken it over. */
       readonly isHeld: () => boolean;
     }
@@ -81,15 +83,17 @@ async function take(
       continue;
     }
     const holder = holderOf(text, presence);
-    if ((await presence.isGone(holder)) && (await removeDead(path, text, presence))) continue;
+    if ((await presence.isGone(holder)) && (await replaceDead(path, { text, own }, presence)))
+      return held(path, own, holder);
     if (performance.now() >= deadline || signal?.aborted) return { kind: "busy", holder };
     await sleep(Math.min(pauseMs, Math.max(deadline - performance.now(), 0)));
     pauseMs = Math.min(pauseMs * 1.5, longestPauseMs);
   }
 }
 
-const held = (path: string, own: string): Lock => ({
+const held = (path: string, own: string, tookOver?: Identity): Lock => ({
   kind: "held",
+  ...(tookOver && { tookOver }),
   release: () => {
     removeLink(path, own);
   },
@@ -133,13 +137,35 @@ function holderOf(text: string, presence: Presence): Identity {
   return { ...presence.self, run: "", pid: Number(id ?? 0), started: started ?? "", since: "" };
 }
 
-/** Whether the link of this text is gone. It is not where somebody else is at it, or its holder has shown itself meanwhile. */
-async function removeDead(path: string, text: string, presence: Presence): Promise<boolean> {
+/** Removes the lock of a run that is over, and never holds it meanwhile: who does not wait for locks is not to be told of us. */
+export async function dropLock(path: string, presence: Presence): Promise<void> {
+  await presence.enter();
+  const text = linkAt(path);
+  if (text !== undefined && (await presence.isGone(holderOf(text, presence))))
+    await replaceDead(path, { text, own: undefined }, presence);
+}
+
+/**
+ * Whether the link of this text is ours now, or gone where it is to be nobody's: in one step, so that nobody is quicker and does not know whose it was. It is
+ * not where somebody else is at it, or its holder has shown itself meanwhile.
+ */
+async function replaceDead(
+  path: string,
+  { text, own }: { readonly text: string; readonly own: string | undefined },
+  presence: Presence,
+): Promise<boolean> {
+  const next = `${path}~new`;
   const inner = await take(`${path}~`, removalMs, presence, undefined);
   if (inner.kind === "busy") return false;
   try {
     if (!(await presence.isGone(holderOf(text, presence)))) return false;
-    removeLink(path, text);
+    if (linkAt(path) !== text) return false;
+    if (own === undefined) removeLink(path, text);
+    if (own === undefined) return true;
+    // Left by one that was killed right here: nobody else is at it.
+    rmSync(next, { force: true });
+    symlinkSync(own, next);
+    renameSync(next, path);
     return true;
   } finally {
     inner.release();

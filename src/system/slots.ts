@@ -113,8 +113,18 @@ class Places implements OpenSlots {
   }
 
   child(): Child {
-    this.#child ??= this.#shared() ?? this.#alone();
+    this.#child ??= this.#sharedIfPossible() ?? this.#alone();
     return this.#child;
+  }
+
+  /** Not where descriptors or the disk are at their end: recipes then do without. */
+  #sharedIfPossible(): Child | undefined {
+    try {
+      return this.#shared();
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      return undefined;
+    }
   }
 
   giveBack(): void {

@@ -356,3 +356,75 @@ test("what is blocked names the step that failed, however far up", async () => {
   const report = await world.build(["middle", "late"], { keepGoing: true });
   assert.deepEqual(report.blocked, { middle: "bad", found: "bad" });
 });
+
+test("a bug in a recipe's runner is thrown on, after what runs beside it has ended, and is never silence", async () => {
+  const gate = new Gate();
+  const broken: Work = async (job, desk) => {
+    await gate.work(job, desk);
+    throw new TypeError("a bug");
+  };
+  const rules = [
+    copies("raw", "broken", { work: broken }),
+    copies("raw", "beside", { work: gate.work }),
+    copies("raw", "late"),
+  ];
+  const world = await given({ raw: "a", rules });
+  const building = world.build(["broken", "beside", "late"], { jobs: 2, keepGoing: true });
+  await gate.arrivals(2);
+  gate.open("broken");
+  await new Promise(setImmediate);
+  gate.open("beside");
+  await assert.rejects(building, /a bug/);
+  assert.deepEqual([world.read("beside"), world.read("late")], ["a", undefined]);
+});
+
+test("things asked for at once are waited for on the clock of nobody", async () => {
+  const slowly: Work = async (job, desk) => {
+    await new Promise((later) => setTimeout(later, 250));
+    return joins(job, desk);
+  };
+  const both: Work = async (job, desk) => {
+    await Promise.all([job.need(["x"]), job.need(["y"])]);
+    if (job.signal.aborted) return fail({ reason: "interrupted" });
+    await put(job, desk, () => desk.read("y"));
+    return made;
+  };
+  const rules = [
+    makes("out", { work: both, timeoutMs: 300 }),
+    copies("raw", "x", { work: slowly }),
+    copies("raw", "y", { work: slowly }),
+  ];
+  const world = await given({ raw: "1", rules });
+  assert.equal((await world.build("out")).summary.made, 3);
+});
+
+test("what is wrong with the data is not tried again", async () => {
+  const work: Work = () => fail({ reason: "bad-value", file: "raw", column: "a", text: "x", type: "BIGINT" });
+  const world = await given({ raw: "a", rules: [copies("raw", "out", { work, retries: soon })] });
+  await world.build("out");
+  assert.equal(world.history.length, 1);
+});
+
+test("many that wait for their next try are no leak", async () => {
+  const warned: Error[] = [];
+  const onWarning = (warning: Error) => void warned.push(warning);
+  process.on("warning", onWarning);
+  const names = Array.from({ length: 15 }, (_, i) => `out${i}`);
+  const work = () => flaky(1);
+  const rules = names.map((name) =>
+    copies("raw", name, { work: work(), retries: { times: 1, pauseMs: 30 } }),
+  );
+  const world = await given({ raw: "a", rules });
+  assert.equal((await world.build(names, { keepGoing: true })).summary.made, 15);
+  await new Promise(setImmediate);
+  process.off("warning", onWarning);
+  assert.deepEqual(warned, []);
+});
+
+test("a step whose recipe has started this dmake fails at once: to wait for it would be for ever", async () => {
+  const world = await given({ raw: "a", rules: [copies("raw", "held")] });
+  heldElsewhere(world, "held");
+  const lineage = { has: (step: string) => step === "held", with: () => "" };
+  const report = await world.build("held", { lineage });
+  assert.deepEqual([report.failed, report.summary.locked], [{ held: "recursion" }, 0]);
+});

@@ -56,12 +56,13 @@ export class Trials {
     return point.includes(":") ? point.startsWith(`${part}:`) : part.includes(point);
   }
 
-  /** Runs one trial: whatever it throws is a difference. */
-  async try(part: string, name: string, work: () => Promise<void>): Promise<void> {
+  /** Runs one trial: whatever it throws is a difference. One that has not come to what was to be tried is not counted. */
+  async try(part: string, name: string, work: () => Promise<unknown>): Promise<void> {
     const trial = `${part}:${name}`;
     if (this.isOver || !trial.includes(this.wanted.point ?? "")) return;
-    this.points.set(part, (this.points.get(part) ?? 0) + 1);
-    await this.guard(trial, work);
+    await this.guard(trial, async () => {
+      if ((await work()) !== "missed") this.points.set(part, (this.points.get(part) ?? 0) + 1);
+    });
   }
 
   /** The same for what prepares trials, and is none. */

@@ -19,7 +19,8 @@ import { startServer } from "../rig/postgres.js";
 import { recipes, slowProject } from "./slow.js";
 import type { Trials } from "./trials.js";
 
-const rounds = { quick: 5, full: 20 };
+/** Of each kind in the full form; in the short one each kind has one. */
+const fullRounds = 20;
 
 /** Two recipes that each wait for the other to have begun, 15 s at most; one that waits to be let go; and what they all need. */
 const meeting = `import { sh } from "dmake";
@@ -33,6 +34,11 @@ export const held = sh("out/held.txt", { from: "in/a.txt" }, ({ $, input, output
   echo held >> "$FAULTS_OUTSIDE/log"
   n=0; while [ ! -e "$FAULTS_OUTSIDE/go" ]; do n=$((n+1)); [ $n -lt 750 ]; sleep 0.02; done
   cp \${input} \${output}\`);
+export const written = sh("out/written.txt", { from: "in/a.txt", inPlace: true }, ({ $, output }) => $\`
+  echo held >> "$FAULTS_OUTSIDE/log"
+  : > \${output}
+  n=0; while [ ! -e "$FAULTS_OUTSIDE/go" ]; do n=$((n+1)); [ $n -lt 750 ]; echo "$$" >> \${output}; sleep 0.02; done
+  n=0; while [ $n -lt 20 ]; do n=$((n+1)); echo "$$" >> \${output}; sleep 0.02; done\`);
 `;
 
 const meetingProject = { "Datafile.ts": meeting, "in/a.txt": "1\n2\n3\n" };
@@ -50,13 +56,14 @@ const kinds: Readonly<Record<string, (round: Round) => Promise<void>>> = {
   disjoint,
   overlapping: (round) => same(round, [["three", "parts"], ["four", "three"], ["counted"]]),
   killed,
+  "killed, in place": killedInPlace,
   "the same, three": (round) => same(round, [[], [], []]),
 };
 
 export async function twoAtOnce(trials: Trials): Promise<void> {
   const { binary, quick } = trials.wanted;
-  const numbers = Array.from({ length: quick ? rounds.quick : rounds.full }, (_, i) => i);
   const names = Object.keys(kinds);
+  const numbers = Array.from({ length: names.length * (quick ? 1 : fullRounds) }, (_, i) => i);
   await trials.each("files", numbers, async (number, slot) => {
     const kind = names[number % names.length] ?? "";
     await trials.try(kind, String(number), async () => {
@@ -69,7 +76,7 @@ export async function twoAtOnce(trials: Trials): Promise<void> {
       await kinds[kind]?.({ binary, slot, cwd, env, random: trials.random(`${kind}:${number}`) });
     });
   });
-  await loadTogether(trials, quick ? 1 : rounds.full / 4);
+  await loadTogether(trials, quick ? 1 : fullRounds);
 }
 
 const logOf = (round: Round): readonly string[] =>
@@ -145,7 +152,7 @@ async function killed(round: Round): Promise<void> {
   const began = () => existsSync(join(env.FAULTS_OUTSIDE, "log"));
   while (!began() && first.child.exitCode === null) await wait(10);
   const second = start({ binary, cwd, args: ["held"], env });
-  await wait(200 + round.random() * 600);
+  while (!second.said("waiting for run") && second.child.exitCode === null) await wait(10);
   first.child.kill("SIGKILL");
   assert.equal((await first.ended).signal, "SIGKILL");
   writeFileSync(join(env.FAULTS_OUTSIDE, "go"), "");
@@ -160,6 +167,25 @@ async function killed(round: Round): Promise<void> {
     { ...meetingProject, "Datafile.ts": `${meeting}export default [held];\n` },
     textOf([ended, again]),
   );
+}
+
+/** The recipe of the one that is killed goes on, and writes where that of the other is to write. */
+async function killedInPlace(round: Round): Promise<void> {
+  const { binary, cwd, env } = round;
+  writeAll(cwd, { ...meetingProject, "Datafile.ts": `${meeting}export default [written];\n` });
+  const first = start({ binary, cwd, args: ["written"], env });
+  while (!existsSync(join(env.FAULTS_OUTSIDE, "log")) && first.child.exitCode === null) await wait(10);
+  const second = start({ binary, cwd, args: ["written"], env });
+  while (!second.said("waiting for run") && second.child.exitCode === null) await wait(10);
+  first.child.kill("SIGKILL");
+  await first.ended;
+  while (logOf(round).length < 2 && second.child.exitCode === null) await wait(10);
+  writeFileSync(join(env.FAULTS_OUTSIDE, "go"), "");
+  const ended = await second.ended;
+  areGood([ended]);
+  const writers = new Set(readFileSync(join(cwd, "out/written.txt"), "utf8").trimEnd().split("\n"));
+  assert.equal(writers.size, 1, `two recipes wrote one file\n${ended.text}`);
+  areGood([await run({ binary, cwd, args: ["-q", "written"], env })]);
 }
 
 /** Two load one month: it is there once, and so is its record. */

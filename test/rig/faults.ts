@@ -30,6 +30,8 @@ export interface Ran {
 export interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<Ran>;
+  /** Whether this was among what it has printed so far. */
+  readonly said: (text: string) => boolean;
 }
 
 /** Where to die: at the n-th change, right before it, after half of it, or right after. */
@@ -92,7 +94,7 @@ export function start({ binary, cwd, args, env, list, death, under = [] }: Start
       else child.once("close", finish);
     });
   });
-  return { child, ended };
+  return { child, ended, said: (part) => text.includes(part) };
 }
 
 export const run = (options: Start): Promise<Ran> => start(options).ended;

@@ -12,7 +12,7 @@ import type { Ended } from "../../src/core/trace.js";
 import type { Reason } from "../../src/core/verdict.js";
 import { adopt } from "../../src/engine/adopt.js";
 import { type BuildOptions, build } from "../../src/engine/build.js";
-import type { Job, Runners, Slots } from "../../src/engine/ports.js";
+import type { Job, Lineage, Runners, Slots } from "../../src/engine/ports.js";
 import { type Previewed, preview } from "../../src/engine/preview.js";
 import { checkSources } from "../../src/engine/sources.js";
 import { MemoryStore } from "./memory-store.js";
@@ -38,6 +38,7 @@ type Options = Partial<BuildOptions> & {
   readonly signal?: AbortSignal;
   readonly slots?: Slots;
   readonly emit?: Emit;
+  readonly lineage?: Lineage;
 };
 
 /** A world that holds these files and tables, and these rules. */
@@ -112,7 +113,7 @@ export class World {
 
   async run(
     graph: Graph,
-    { signal = new AbortController().signal, slots, emit: tell, ...options }: Options = {},
+    { signal = new AbortController().signal, slots, emit: tell, lineage, ...options }: Options = {},
   ): Promise<Report> {
     const events: BuildEvent[] = [];
     const emit = (event: BuildEvent) => {
@@ -122,7 +123,11 @@ export class World {
     const all = { jobs: 1, keepGoing: false, forced: false, cores: 2, ...options };
     const history = { note: (ended: Ended) => void this.history.push(ended) };
     const world = { stores: this.#stores, runners: this.#runners, emit, signal, history };
-    const summary = await build(graph, all, { ...world, ...(slots && { slots }) });
+    const summary = await build(graph, all, {
+      ...world,
+      ...(slots && { slots }),
+      ...(lineage && { lineage }),
+    });
     assert.deepEqual([...this.files.open, ...this.tables.open], [], "stages that nobody gave back");
     return reportOf(events, summary);
   }

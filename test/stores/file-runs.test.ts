@@ -60,8 +60,8 @@ test("what a killed run was making is told, and forgotten when it is cleared", a
   assert.equal(dead.identity.host, presence.self.host);
   const startedAt = "2026-11-21T12:00:00Z";
   assert.deepEqual(dead.attempts, [
-    { attempt: "1".repeat(16), step: "one", outputs: ["one"], startedAt },
-    { attempt: "2".repeat(16), step: "two", outputs: ["two"], startedAt },
+    { attempt: "1".repeat(16), step: "one", outputs: ["one"], startedAt, inPlace: false },
+    { attempt: "2".repeat(16), step: "two", outputs: ["two"], startedAt, inPlace: false },
   ]);
   runs.forget(dead);
   assert.deepEqual(left(), own);
@@ -88,11 +88,15 @@ test("a run of a container that is gone is told as well", { skip: needsNamespace
 
 test("our own run is not told, and its journal keeps what it stages", async () => {
   await presence.enter();
-  runs.staged({ id: "3".repeat(16), step: { id: "s", outputs: ["x", "y"] } as never, startedAt: "now" });
+  runs.staged({
+    id: "3".repeat(16),
+    step: { id: "s", outputs: ["x", "y"], rule: { inPlace: true } } as never,
+    startedAt: "now",
+  });
   assert.deepEqual(await runs.dead(), []);
   const [first, second] = readFileSync(presence.file, "utf8").split("\n");
   assert.deepEqual(JSON.parse(first ?? ""), presence.self);
-  assert.deepEqual(JSON.parse(second ?? ""), ["stage", "3".repeat(16), "s", ["x", "y"], "now"]);
+  assert.deepEqual(JSON.parse(second ?? ""), ["stage", "3".repeat(16), "s", ["x", "y"], "now", true]);
 });
 
 test("torn and garbled lines are skipped, and so are ids that would become paths", async () => {

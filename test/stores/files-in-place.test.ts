@@ -1,6 +1,6 @@
 // Recipes that write the final paths: without a record while they run, and never taken for good unless they end well. Told on a real folder.
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { Step } from "../../src/core/rule.js";
 import { failureOf, must } from "../rig/world.js";
@@ -82,6 +82,26 @@ story("a failure removes nothing, is no success, and what it left need not be sa
   assert.equal(await recordOf(step), undefined);
   const again = must(await published(open(), step, ([path]) => writeFileSync(path!, "whole")));
   assert.deepEqual(again.saved, []);
+});
+
+story("what one left that was killed need not be saved either", async (project) => {
+  const step = inPlace("out.csv");
+  await published(open(), step, ([path]) => writeFileSync(path!, "old"));
+  const run = "0123456789abcdef";
+  const attempt = attemptAt(step);
+  const killed = open();
+  await staged(killed, attempt);
+  writeFileSync("out.csv", "half");
+  // As if it had died here: its journal is now that of a run that nobody knows to live.
+  const [journal] = readdirSync(".dmake/runs").filter((name) => name.endsWith(".ndjson"));
+  const lines = project.read(`.dmake/runs/${journal}`).split("\n").slice(1);
+  await killed.close();
+  project.write(`.dmake/runs/${run}.ndjson`, ["", ...lines].join("\n"));
+  rmSync(".dmake/locks", { recursive: true });
+  const store = open();
+  must(await store.recover(new AbortController().signal));
+  const again = must(await published(store, step, ([path]) => writeFileSync(path!, "whole")));
+  assert.deepEqual([again.saved, project.read("out.csv")], [[], "whole"]);
 });
 
 story("a recipe that leaves nothing there, or the wrong kind, fails", async () => {

@@ -9,6 +9,7 @@ import type { Ended } from "../../src/core/trace.js";
 import { marks } from "../../src/engine/ports.js";
 import { createHistory } from "../../src/stores/history.js";
 import { State } from "../../src/stores/state.js";
+import { isAlive } from "../../src/system/process.js";
 import { failureOf, must } from "../rig/world.js";
 import { attemptAt, ended, open, publish, published, staged, state, stepFor, story } from "./files-rig.js";
 import { groups } from "./killed-groups.js";
@@ -202,3 +203,27 @@ story("a start can be interrupted, and the next one does the rest", async (proje
   must((await recovers()).result);
   assert.equal(project.read("data/c.csv"), "two");
 });
+
+story(
+  "whoever takes over a dead run's lock ends its processes first, also while another clears up",
+  async () => {
+    await dies("two");
+    const orphan = spawn("sleep", ["600"], {
+      env: { ...process.env, [marks.run]: deadRun() },
+      stdio: "ignore",
+      detached: true,
+    });
+    await once(orphan, "spawn");
+    const warnings: Warning[] = [];
+    const store = open({ warn: (warning) => warnings.push(warning) });
+    const attempt = attemptAt(step);
+    const stage = await staged(store, attempt);
+    assert.equal(isAlive(orphan.pid!), false);
+    assert.deepEqual(
+      warnings.map((one) => one.warning === "orphans-stopped" && one.pids),
+      [[orphan.pid]],
+    );
+    await store.discard(attempt, stage);
+    await store.close();
+  },
+);

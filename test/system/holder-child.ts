@@ -39,7 +39,11 @@ if (what === "stage") {
   await presence.enter();
   for (const name of ["one", "two"]) {
     const id = name === "one" ? "1".repeat(16) : "2".repeat(16);
-    runs.staged({ id, step: { id: name, outputs: [name] } as never, startedAt: "2026-11-21T12:00:00Z" });
+    runs.staged({
+      id,
+      step: { id: name, outputs: [name], rule: {} } as never,
+      startedAt: "2026-11-21T12:00:00Z",
+    });
   }
   console.log("ready");
   await ended;
