@@ -51,7 +51,8 @@ export async function inProject<C extends Asked>(
 function redacting(renderer: Renderer, secrets: ReadonlySet<string>): Renderer {
   return {
     ...renderer,
-    event: (event) => renderer.event(redactAll(event, secrets)),
+    event: (event) =>
+      renderer.event(secrets.size > 0 || event.event === "failed" ? redactAll(event, secrets) : event),
     failure: (failure, at) => renderer.failure(redactAll(failure, secrets), at),
   };
 }

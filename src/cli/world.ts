@@ -89,7 +89,9 @@ export function wire(place: Place, { notice, warn, secrets }: Told): Wired {
   const run = { id: randomBytes(8).toString("hex"), pid, host: hostname() };
   const presence = new Presence(ownFolder, run.id);
   const ends = createHistory({ directory: ownFolder, run: run.id });
-  const history: History = { note: (ended) => ends.note(redactAll(ended, secrets)) };
+  const history: History = {
+    note: (ended) => ends.note(secrets.size > 0 || ended.failure ? redactAll(ended, secrets) : ended),
+  };
   let places: Promise<Places> | undefined;
   const placesFor: Wired["placesFor"] = (command, around) => {
     places ??= import("./places.js").then(({ openPlaces }) => openPlaces(command, around, warn));

@@ -30,7 +30,8 @@ export function recipeParts(step: Step, inputs: readonly NamedDigest[]): Result<
   if (step.uses.length > 0) parts.value.uses = step.uses.join("\n");
   const directories = step.directories.size > 0 && step.outputs.filter((one) => step.directories.has(one));
   if (directories) parts.value.directories = directories.join("\n");
-  return ok(redactAll(parts.value, step.rule.secrets));
+  const { secrets } = step.rule;
+  return secrets && secrets.size > 0 ? ok(redactAll(parts.value, secrets)) : parts;
 }
 
 /** The inputs that a recipe is given: all but the optional ones that are not there. */

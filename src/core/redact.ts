@@ -103,9 +103,8 @@ export function redactText(text: string, secrets: readonly string[]): string {
   return bare.replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`]+/gi, redactUrl);
 }
 
-/** The same plain JSON, with the secrets taken out of every text in it. */
-export function redactAll<T>(value: T, secrets: ReadonlySet<string> | undefined): T {
-  if (!secrets || secrets.size === 0) return value;
+/** The same plain JSON, with the secrets taken out of every text in it, and what is secret in any URL. */
+export function redactAll<T>(value: T, secrets: ReadonlySet<string>): T {
   const list = [...secrets];
   const redacted = (one: unknown): unknown => {
     if (typeof one === "string") return redactText(one, list);

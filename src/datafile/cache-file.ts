@@ -1,22 +1,26 @@
 // Writes one file of the cache of compiled Datafiles, whole or not at all. Knows nothing of what is in it.
-import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-
-/** What others write now takes milliseconds; what killed runs have left is older than this one day. */
-const oldMs = 3_600_000;
+import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 export function replace(path: string, text: string): void {
+  sweep(dirname(path));
   const next = `${path}.${process.pid}.tmp`;
   writeFileSync(next, text, { mode: 0o600 });
-  sweep(dirname(path), basename(next));
   renameSync(next, path);
 }
 
-/** Removes what lies there unfinished for long, by the time of a file just written. */
-function sweep(folder: string, next: string): void {
-  const changedMs = (name: string) =>
-    statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
-  const now = changedMs(next);
-  for (const name of readdirSync(folder))
-    if (name.endsWith(".tmp") && changedMs(name) < now - oldMs) rmSync(join(folder, name), { force: true });
+/** Removes what killed runs have left half written. One of another container, whose number says nothing here, then keeps nothing this time. */
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const [, pid] = /\.(\d+)\.tmp$/.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }

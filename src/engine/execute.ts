@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Emit } from "../core/event.js";
 import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import { given } from "../core/fingerprint.js";
-import { redactAll } from "../core/redact.js";
+import { redactAll, redactText } from "../core/redact.js";
 import type { Recipe } from "../core/rule.js";
 import { isTableName } from "../core/target.js";
 import type { NamedDigest, Trace } from "../core/trace.js";
@@ -129,7 +129,7 @@ async function work(working: Working, options: ExecuteOptions): Promise<Result<E
     if (signal.aborted) return fail({ reason: "interrupted" });
     const settled = await options.settle(judged, outcome.value);
     if (!settled.ok) return settled;
-    const facts = redactAll(outcome.value.facts, judged.step.rule.secrets);
+    const facts = redactAll(outcome.value.facts, judged.step.rule.secrets ?? new Set());
     const finished = { outcome: { ...outcome.value, facts }, durationMs: elapsed(), ...settled.value };
     const made = await store.publish(attempt, stage, finished, signal);
     if (!made.ok) return made;
@@ -182,6 +182,7 @@ async function run({ judged, attempt, stage }: Working, options: ExecuteOptions)
   const intact =
     verdict.kind === "stale" &&
     !verdict.reasons.some(({ why }) => why === "output-missing" || why === "output-edited");
+  const { secrets = [] } = step.rule;
   const child = step.recipe.kind === "sh" ? options.child?.() : undefined;
   const job: Job = {
     step,
@@ -190,7 +191,7 @@ async function run({ judged, attempt, stage }: Working, options: ExecuteOptions)
     previous: intact && !options.forced ? trace : undefined,
     threads,
     signal,
-    log: (text) => emit({ event: "output", step: step.id, text }),
+    log: (text) => emit({ event: "output", step: step.id, text: redactText(text, [...secrets]) }),
     progress: (progress) => emit({ event: "progress", step: step.id, ...progress }),
     need,
     child: {

@@ -89,10 +89,17 @@ class Running {
     }
   }
 
-  /** The shell has ended by itself. In most cases it has left nobody, and this takes no time. */
-  async endLeftovers(): Promise<void> {
+  /**
+   * The shell has ended by itself. In most cases it has left nobody, and this takes no time. Who has left the group is
+   * looked for after a failure only: that is a look at all processes of the machine.
+   */
+  async endLeftovers(hasFailed: boolean): Promise<void> {
     const { mark, grouped } = this.#hold;
-    if (!grouped) return void (await stopMarked([mark], { graceMs: leftoverGraceMs }));
+    if (grouped) await this.#endGroup();
+    if (!grouped || hasFailed) await stopMarked([mark], { graceMs: leftoverGraceMs });
+  }
+
+  async #endGroup(): Promise<void> {
     if (!send(-this.#pid, "SIGTERM")) return;
     const until = performance.now() + leftoverGraceMs;
     while (performance.now() < until) {
@@ -123,7 +130,7 @@ export async function endOf(child: ChildProcess, hold: Hold, signal: AbortSignal
     const ended = await exited;
     if (signal.aborted) await running.gone();
     await drained(child, closed);
-    if (!signal.aborted) await running.endLeftovers();
+    if (!signal.aborted) await running.endLeftovers(ended.code !== 0);
     return ended;
   } finally {
     signal.removeEventListener("abort", ask);

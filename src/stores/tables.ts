@@ -153,7 +153,6 @@ class Tables {
       const loading = new Loading(session, begun.value.address, attempt);
       this.#loadings.add(loading);
       staged = true;
-      session.signal = undefined;
       return ok({ kind: "table", writer: loading });
     } finally {
       this.#waiting.delete(session);

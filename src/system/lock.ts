@@ -115,6 +115,8 @@ function linkAt(path: string): string | undefined {
     return readlinkSync(path);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
+    // A file that some tool has made of the link, as it copied the project: nobody's.
+    if (codeOf(error) === "EINVAL") return "";
     throw error;
   }
 }

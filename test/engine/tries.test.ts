@@ -378,13 +378,15 @@ test("a bug in a recipe's runner is thrown on, after what runs beside it has end
   assert.deepEqual([world.read("beside"), world.read("late")], ["a", undefined]);
 });
 
-test("things asked for at once are waited for on the clock of nobody", async () => {
+test("waiting for two things that overlap is on nobody's clock", async () => {
   const slowly: Work = async (job, desk) => {
-    await new Promise((later) => setTimeout(later, 250));
+    await new Promise((later) => setTimeout(later, 500));
     return joins(job, desk);
   };
   const both: Work = async (job, desk) => {
-    await Promise.all([job.need(["x"]), job.need(["y"])]);
+    const first = job.need(["x"]);
+    await new Promise((later) => setTimeout(later, 350));
+    await Promise.all([first, job.need(["y"])]);
     if (job.signal.aborted) return fail({ reason: "interrupted" });
     await put(job, desk, () => desk.read("y"));
     return made;

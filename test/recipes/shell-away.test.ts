@@ -76,6 +76,13 @@ onLinux("in need it is killed at once as well", async (folder) => {
   await gone(pid);
 });
 
+onLinux("what has left the group of a recipe that failed is ended as well", async (folder) => {
+  const there = away('echo "pid=$$" > pid; exec sleep 1000');
+  const { ended } = await run(({ $ }) => $`sh -c ${`${there}; exit 3`}`);
+  failureOf(await ended, "exit");
+  await gone(await pidFrom(folder, "pid"));
+});
+
 onLinux("a recipe that a recipe's dmake runs is known as its own and as that one's", async () => {
   process.env.DMAKE_ATTEMPT = "outer";
   try {
