@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readlinkSync,
   readSync,
   rmSync,
   statSync,
@@ -15,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pid } from "node:process";
-import { codeOf, isAlive, startTimeOf } from "./process.js";
+import { codeOf, isAlive, linkOrNothing, startTimeOf } from "./process.js";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -199,12 +198,7 @@ const folderName = (namespace: string, id: number, started: string | undefined):
 
 /** Process numbers mean nothing in another container, which may share our folder for temporary files. */
 function namespaceOf(): string {
-  try {
-    return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return "0";
-  }
+  return /\d+/.exec(linkOrNothing("/proc/self/ns/pid") ?? "")?.[0] ?? "0";
 }
 
 /** Removes what killed runs of ours have left. */

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { kill, pid as ownPid } from "node:process";
 import { setInterval } from "node:timers/promises";
-import { codeOf, isProcOurs } from "./process.js";
+import { codeOf, isProcOurs, statOf } from "./process.js";
 
 /** `VARIABLE=id`. */
 export const markOf = (variable: string, id: string): string => `${variable}=${id}`;
@@ -123,10 +123,14 @@ function splitMark(mark: string): readonly [variable: string, id: string] {
   return [mark.slice(0, at), mark.slice(at + 1)];
 }
 
-/** Each entry between two NULs. */
+/** Each entry between two NULs. Gone meanwhile, somebody else's, or hidden: nothing is known of it, whatever the code. */
 function environmentOf(pid: number): string {
-  const text = readOf(pid, "environ");
-  return text === "" ? "" : `\0${text}\0`;
+  try {
+    return `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}\0`;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return "";
+  }
 }
 
 /** This process and all above it. */
@@ -137,22 +141,6 @@ function ourselves(): ReadonlySet<number> {
 }
 
 const parentOf = (pid: number): number => Number(statOf(pid)[1] ?? 0);
-
-/** From the third field on: the second is the program's name in brackets and may hold anything. */
-function statOf(pid: number): readonly string[] {
-  const text = readOf(pid, "stat");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ");
-}
-
-/** Gone meanwhile, somebody else's, or a kernel that hides it: nothing is known of it, whatever the code. */
-function readOf(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "latin1");
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return "";
-  }
-}
 
 /** Whether there is anybody to hear it; of a negative number, in that group. macOS answers EPERM for a group of which only zombies are left. */
 export function send(pid: number, signal: NodeJS.Signals | 0): boolean {

@@ -10,22 +10,24 @@ export function isAlive(id: number): boolean {
   } catch (error) {
     if (codeOf(error) !== "EPERM") return false;
   }
-  return statusOf(id)?.state !== "Z";
+  return statOf(id)[0] !== "Z";
 }
 
 /** When a process started, in ticks since boot: with its number, this names it for good. Nothing where it cannot be known. */
-export const startTimeOf = (id: number): string | undefined => statusOf(id)?.started;
+export const startTimeOf = (id: number): string | undefined => statOf(id)[19];
 
-function statusOf(id: number): { readonly state: string; readonly started: string } | undefined {
-  if (!isProcOurs()) return undefined;
+/**
+ * What Linux says of a process, from the third field of its `stat` on: state, parent, group, and so on; the twentieth is
+ * the start. Nothing where nothing is known: it is gone, hidden by the mount options of /proc, or of another system.
+ */
+export function statOf(id: number): readonly string[] {
+  if (!isProcOurs()) return [];
   try {
     const text = readFileSync(`/proc/${id}/stat`, "latin1");
-    // Field 2 is the program's name in brackets and may hold anything, brackets and spaces too; 3 is the state, 22 the start.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0] ?? "", started: fields[19] ?? "" };
+    // The second field is the program's name in brackets and may hold anything, brackets and spaces too.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
-    // Gone meanwhile, or hidden by the mount options of /proc: both mean that nothing is known.
-    return undefined;
+    return [];
   }
 }
 

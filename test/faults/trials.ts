@@ -61,7 +61,12 @@ export class Trials {
     const trial = `${part}:${name}`;
     if (this.isOver || !trial.includes(this.wanted.point ?? "")) return;
     await this.guard(trial, async () => {
-      if ((await work()) !== "missed") this.points.set(part, (this.points.get(part) ?? 0) + 1);
+      let outcome: unknown = "reached";
+      try {
+        outcome = await work();
+      } finally {
+        if (outcome !== "missed") this.points.set(part, (this.points.get(part) ?? 0) + 1);
+      }
     });
   }
 
