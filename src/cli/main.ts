@@ -29,6 +29,7 @@ async function onSignal(signal: keyof typeof signalCodes): Promise<void> {
   if (cut === undefined) return stop(signalCodes[signal]);
   const { killAll } = await import("../recipes/shell.js");
   killAll();
+  isLeaving = true;
   process.exit(signalCodes[signal]);
 }
 
@@ -92,6 +93,12 @@ function isSomewhere(): boolean {
 function changeDirectory(path: string): void {
   process.chdir(path);
   process.cwd();
+  // All recipes run in this one process, and their paths are relative.
+  process.chdir = () => {
+    throw new Error(
+      "a recipe cannot change the folder of dmake itself: use absolute paths, or `cwd` of what it starts",
+    );
+  };
 }
 
 async function main(): Promise<number> {
@@ -159,10 +166,22 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const)
     stop(exitCodes.failed);
   });
 
+let isLeaving = false;
+
+/** A function of the Datafile that calls `process.exit(0)` must not look like a build that went well. */
+process.on("exit", () => {
+  if (isLeaving) return;
+  process.stderr.write(
+    "error: something in the Datafile ended dmake (`process.exit`): what was left is not built\n",
+  );
+  process.exitCode = exitCodes.failed;
+});
+
 /** Ends although something of the Datafile may still keep Node alive, but not before everything is written. */
 async function leave(code: number): Promise<never> {
   const streams = [process.stdout, process.stderr];
   await Promise.all(streams.map((stream) => new Promise((resolve) => stream.write("", resolve))));
+  isLeaving = true;
   process.exit(code);
 }
 

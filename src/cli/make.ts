@@ -3,12 +3,14 @@ import { dirname } from "node:path";
 import type { BuildEvent, Summary } from "../core/event.js";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { build } from "../engine/build.js";
+import { marks } from "../engine/ports.js";
 import { checkSources } from "../engine/sources.js";
+import { killMarked, markOf } from "../system/orphans.js";
 import { foresee } from "./foresee.js";
 import { lineageOf } from "./lineage.js";
 import type { BuildCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
-import type { Ending } from "./project.js";
+import type { Ending, Surroundings } from "./project.js";
 import type { Renderer } from "./render.js";
 import { ended, type Run, refused } from "./run.js";
 import { type Made, note, type Standing, together } from "./together.js";
@@ -118,9 +120,19 @@ async function makeAll(
     ...{ jobs, keepGoing, forced, noWait, cores: around.cores, pools: datafile.pools },
     terminal: json ? ("stderr" as const) : ("stdout" as const),
   };
+  markChildren(around, run, signal);
   const lineage = lineageOf(around.env, dirname(planning.path));
   const world = { stores, runners, emit, signal, history, run, lineage, ...(slots && { slots }) };
   return { summary: await build(graph, options, world), steps };
+}
+
+/** What functions of the Datafile start is marked as what commands are, and ends with an interrupted build. */
+function markChildren({ env, onExit }: Surroundings, run: string, signal: AbortSignal): void {
+  if (env[marks.run] === run) return;
+  env[marks.run] = run;
+  onExit(() => {
+    if (signal.aborted) killMarked([markOf(marks.run, run)]);
+  });
 }
 
 /**

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { isAlive } from "../../src/system/process.js";
-import { type Project, projectIn } from "../rig/binary.js";
+import { binary, type Project, projectIn } from "../rig/binary.js";
 
 function project(t: TestContext, datafile: string, files: Record<string, string> = {}): Project {
   return projectIn(t, { "Datafile.ts": datafile, ...files });
@@ -115,4 +115,73 @@ test("the embedded database is that of the Datafile, and a folder without one ge
   assert.equal(existsSync(here.path("empty/.dmake")), false);
   assert.equal((await here.run("-f", "sub/other.ts", "sql", "select 1")).code, 0);
   assert.deepEqual([existsSync(here.path("sub/.dmake")), existsSync(here.path(".dmake"))], [true, false]);
+});
+
+test("a function that ends the process does not look like a build that went well", async (t) => {
+  const here = project(
+    t,
+    `import { script } from "dmake";\nexport default [script("out.txt", {}, () => process.exit(0))];\n`,
+  );
+  const { code, stderr } = await here.run();
+  assert.deepEqual(
+    [code, stderr],
+    [1, "error: something in the Datafile ended dmake (`process.exit`): what was left is not built\n"],
+  );
+});
+
+test("a function cannot change the folder under all others", async (t) => {
+  const here = project(
+    t,
+    `import { script, sh } from "dmake";
+export const moves = script("moves.txt", {}, () => process.chdir("/"));
+export const stays = sh("stays.txt", { after: [] }, ({ $, output }) => $\`echo here > \${output}\`);\n`,
+  );
+  const { code, stderr } = await here.run("-k", "-j1", "moves", "stays");
+  assert.equal(code, 1);
+  assert.match(stderr, /a recipe cannot change the folder of dmake itself/);
+  assert.equal(here.read("stays.txt"), "here\n");
+});
+
+const spawning = `import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { script } from "dmake";
+export const out = script("out.txt", {}, async ({ signal }) => {
+  const { pid } = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
+  writeFileSync("pid", String(pid));
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+});
+export const other = script("other.txt", {}, ({ output }) => writeFileSync(output, ""));
+`;
+
+test("what a function has started ends with an interrupted build", async (t) => {
+  const here = project(t, spawning);
+  const running = here.start("out");
+  const pid = Number(await here.written("pid"));
+  running.child.kill("SIGINT");
+  assert.equal((await running.ended).code, 130);
+  while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test("what a function of a killed build has started is ended by the next", async (t) => {
+  const here = project(t, spawning);
+  const running = here.start("out");
+  const pid = Number(await here.written("pid"));
+  running.child.kill("SIGKILL");
+  await running.ended;
+  assert.equal(isAlive(pid), true);
+  const { code, stderr } = await here.run("other");
+  assert.equal(code, 0, stderr);
+  assert.equal(isAlive(pid), false);
+  assert.match(stderr, new RegExp(`${pid}`));
+});
+
+test("a recipe that has dmake build its own target is told so, instead of waiting for itself", async (t) => {
+  const command = `${process.execPath} ${binary} out.txt`;
+  const here = project(
+    t,
+    `import { sh } from "dmake";\nexport default [sh("out.txt", {}, ({ $ }) => $\`sh -c \${${JSON.stringify(command)}}\`)];\n`,
+  );
+  const { code, stderr } = await here.run();
+  assert.equal(code, 1);
+  assert.match(stderr, /the recipe that makes `out\.txt` has started this dmake, which is to make the same/);
 });

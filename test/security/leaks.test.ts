@@ -61,7 +61,7 @@ export const nowhere = download("data/nowhere.csv", { url: to("x").replace(/:\\d
 export const ftp = download("data/ftp.csv", { url: to("x").replace("http:", "gopher:"), headers, retries: 0 });
 const bare = secret("BARE");
 export const words = sh("data/words.csv", {}, ({ $, output }) => $\`echo \${bare} \${token} > /dev/null; echo done > \${output}\`);
-export const told = sh("data/told.csv", {}, ({ $ }) => $\`echo "it is" \${bare}; echo \${token} >&2; exit 3\`);
+export const told = sh("data/told.csv", {}, ({ $ }) => $\`echo "it is" \${bare}; echo \${token} \${to("told")} >&2; exit 3\`);
 export const thrown = script("data/thrown.csv", {}, () => { throw new Error(\`no luck with \${bare}\`); });
 export const placed = download("data/placed.csv", { url: \`\${origin}/raw/\${encodeURIComponent(bare)}\`, headers, retries: 0 });
 export const failing = sh("data/failing.csv", {}, ({ $, output }) => $\`exit 3 # \${to("x")} > \${output}\`);
