@@ -241,27 +241,31 @@ test("a connection that loads is called after its run, and one that only reads i
   value(await world.store.publish(attempt, stage, made(2, attempt)));
 });
 
-test("an interrupt ends the wait for another publisher of the table, and the old rows stay", async (t) => {
-  const world = await emptyWorld();
-  t.after(world.end);
-  value(await load(world.store, january));
-  await world.sql("BEGIN");
-  await world.sql("SELECT pg_advisory_xact_lock($1, $2)", [lockSpaces.table, lockNumber("public", "trips")]);
-  const { waiting, interrupt: giveUp } = waiter();
+/** A load that is all but done waits for somebody, who goes on to hold what it needs, and is interrupted. The old rows stay. */
+async function interruptedAtLast(world: World, store: Store, meanwhile = () => {}, waiting?: Waiting) {
   const interrupt = new AbortController();
-  const store = world.another();
   const attempt = attemptFor(fresh);
   const stage = value(await store.stage(attempt, waiting)) as Stage;
   value(await fill(stage, fresh));
   const publishing = store.publish(attempt, stage, made(3, attempt), interrupt.signal);
-  // That nothing new is to begin is no reason to throw away a load that is all but done.
-  giveUp.abort();
+  meanwhile();
   while ((await world.sql("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
   interrupt.abort();
   assert.deepEqual(failure(await publishing), { reason: "interrupted" });
   await store.discard(attempt, stage);
   await world.sql("COMMIT");
   assert.deepEqual(await world.sql("SELECT id FROM trips ORDER BY id"), [{ id: 1 }, { id: 2 }]);
+}
+
+test("an interrupt ends the wait for another publisher of the table, and the old rows stay", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  value(await load(world.store, january));
+  await world.sql("BEGIN");
+  await world.sql("SELECT pg_advisory_xact_lock($1, $2)", [lockSpaces.table, lockNumber("public", "trips")]);
+  const { waiting, interrupt } = waiter();
+  // That nothing new is to begin is no reason to throw away a load that is all but done.
+  await interruptedAtLast(world, world.another(), () => interrupt.abort(), waiting);
   value(await load(world.another(), fresh));
 });
 
@@ -271,16 +275,6 @@ test("an interrupt ends the tries for a table that is being read", async (t) => 
   value(await load(world.store, january));
   await world.sql("BEGIN");
   await world.sql("SELECT FROM trips");
-  const interrupt = new AbortController();
-  const store = world.another({ patience: { lockMs: 10, pauseMs: 3_600_000, tries: 2 } });
-  const attempt = attemptFor(fresh);
-  const stage = value(await store.stage(attempt)) as Stage;
-  value(await fill(stage, fresh));
-  const publishing = store.publish(attempt, stage, made(3, attempt), interrupt.signal);
-  while ((await world.sql("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
-  interrupt.abort();
-  assert.deepEqual(failure(await publishing), { reason: "interrupted" });
-  await store.discard(attempt, stage);
-  await world.sql("COMMIT");
-  assert.deepEqual(await world.sql("SELECT id FROM trips ORDER BY id"), [{ id: 1 }, { id: 2 }]);
+  const patience = { lockMs: 10, pauseMs: 3_600_000, tries: 2 };
+  await interruptedAtLast(world, world.another({ patience }));
 });
