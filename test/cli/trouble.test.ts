@@ -81,7 +81,7 @@ test("few open files mean fewer recipes at once, or one message", {
   assert.equal(code, 0, stderr);
   assert.match(
     stderr,
-    /^warning: a process may have 64 files open here, which is enough for 5 recipes at once\nhelp: .*`ulimit -n 4096`\n$/,
+    /^warning: a process may have 64 files open here, which is enough for 3 recipes at once\nhelp: .*`ulimit -n 4096`\n$/,
   );
   await isWellAgain(here);
 });
