@@ -1,12 +1,11 @@
 // The verb `adopt`: has what is there recorded as if it had just been made. Knows nothing of records.
 import { fail, ok } from "../core/failure.js";
 import { adopt } from "../engine/adopt.js";
-import type { Waiting } from "../engine/ports.js";
 import type { AdoptCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer } from "./render.js";
-import { ended, inProject, type Run, refused } from "./run.js";
+import { ended, inProject, type Run, refused, waitingFor } from "./run.js";
 
 export const runAdopt = (command: AdoptCommand, around: Surroundings): Promise<Ending> =>
   inProject(command, { around, renderer: messageRenderer(around.screen), writable: true }, async (run) => {
@@ -34,19 +33,13 @@ export const runAdopt = (command: AdoptCommand, around: Surroundings): Promise<E
   });
 
 /** One after the other, each told when it is recorded, so that a failure leaves no doubt about those before it. */
-async function vouch(
-  { command, around, renderer, wired }: Run<AdoptCommand>,
-  { graph, wanted }: Plan,
-): Promise<Ending> {
+async function vouch(run: Run<AdoptCommand>, { graph, wanted }: Plan): Promise<Ending> {
+  const { command, around, renderer, wired } = run;
   const { screen } = around;
   const signal = around.interruptible();
   const steps = new Set(wanted.flatMap((name) => graph.makers.get(name) ?? []));
   for (const step of steps) {
-    const waiting: Waiting = {
-      signal,
-      noWait: command.noWait,
-      onWait: (holder) => renderer.event({ event: "waiting", step: step.id, holder }),
-    };
+    const waiting = waitingFor(step.id, run, signal);
     const adopted = signal.aborted
       ? fail({ reason: "interrupted" })
       : await adopt(step, wired.stores, waiting);

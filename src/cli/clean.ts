@@ -3,14 +3,13 @@ import { type Failure, ok } from "../core/failure.js";
 import { matcher } from "../core/pattern.js";
 import type { RuleSet } from "../core/rule-set.js";
 import { foldersAbove } from "../core/target.js";
-import type { Waiting } from "../engine/ports.js";
 import type { Orphan } from "../stores/files.js";
 import { globsBelow } from "./globs.js";
 import type { CleanCommand } from "./options.js";
 import { loadWithLists } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer } from "./render.js";
-import { ended, inProject, type Run, refused } from "./run.js";
+import { ended, inProject, type Run, refused, waitingFor } from "./run.js";
 import { bytesText, onOneLine } from "./words.js";
 import { ownFolder } from "./world.js";
 
@@ -53,10 +52,10 @@ function readersOf(rules: RuleSet): (name: string) => boolean {
     fits.some((fit) => fit(name) !== undefined) || globs.some((glob) => among(glob, [name]).length > 0);
 }
 
-async function tidy(
-  { command: { yes, noWait, json }, around, renderer, wired: { files } }: Run<CleanCommand>,
-  isMade: (name: string) => boolean,
-): Promise<Ending> {
+async function tidy(run: Run<CleanCommand>, isMade: (name: string) => boolean): Promise<Ending> {
+  const { command, around, renderer, wired } = run;
+  const { files } = wired;
+  const { yes, json } = command;
   const { screen } = around;
   const failed = (failure: Failure): Ending => {
     renderer.failure(failure);
@@ -73,11 +72,7 @@ async function tidy(
   const counts = { removed: 0, kept: 0, bytes: 0 };
   for (const orphan of orphans) {
     if (signal.aborted) return "failed";
-    const waiting: Waiting = {
-      signal,
-      noWait,
-      onWait: (holder) => renderer.event({ event: "waiting", step: orphan.name, holder }),
-    };
+    const waiting = waitingFor(orphan.name, run, signal);
     const removed =
       yes && orphan.state === "unmodified" ? await files.removeOrphan(orphan, waiting) : ok(false);
     if (!removed.ok) return failed(removed.error);

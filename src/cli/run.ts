@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import type { Failure } from "../core/failure.js";
 import { redactAll } from "../core/redact.js";
+import type { Waiting } from "../engine/ports.js";
 import type { Asked } from "./options.js";
 import type { PlanOptions } from "./plan.js";
 import { type Ending, enterProject, type Surroundings, whyUnwritable } from "./project.js";
@@ -56,6 +57,17 @@ function redacting(renderer: Renderer, secrets: ReadonlySet<string>): Renderer {
     failure: (failure, at) => renderer.failure(redactAll(failure, secrets), at),
   };
 }
+
+/** How a verb that is no build waits for whoever makes a target now: saying for whom, or not at all. */
+export const waitingFor = (
+  step: string,
+  { command, renderer }: Run<Asked & { readonly noWait: boolean }>,
+  signal: AbortSignal,
+): Waiting => ({
+  signal,
+  noWait: command.noWait,
+  onWait: (holder) => renderer.event({ event: "waiting", step, holder }),
+});
 
 export function refused(renderer: Renderer, failure: Failure): Ending {
   renderer.failure(failure);

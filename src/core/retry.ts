@@ -2,7 +2,8 @@
 import type { Failure } from "./failure.js";
 import type { Retries } from "./rule.js";
 
-const longestPauseMs = 60_000;
+/** Pauses grow up to this. */
+export const longestPauseMs = 60_000;
 
 /** What the world may have done: programs, networks, servers, disks. All else comes out the same from the same files. */
 const passing: ReadonlySet<Failure["reason"]> = new Set([

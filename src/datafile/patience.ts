@@ -1,5 +1,6 @@
 // How long a recipe may take and how often it is tried, as a rule says it. Knows nothing of running, or of what a download means by the same words.
 import type { Place } from "../core/failure.js";
+import { longestPauseMs } from "../core/retry.js";
 import type { Retries, Rule } from "../core/rule.js";
 import { similar } from "../core/similar.js";
 import { duration } from "./domain.js";
@@ -7,8 +8,6 @@ import { refuse } from "./session.js";
 
 /** A timer of Node takes no more, and rings at once: 24 days. */
 const longestTimeoutMs = 2 ** 31 - 1;
-/** Pauses grow up to this, so that none is longer. */
-const longestPauseMs = 60_000;
 const usualPauseMs = 1000;
 
 const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;

@@ -1,8 +1,5 @@
 // The time that one attempt may take. Knows nothing of what is done in it.
 
-/** The longest that a timer of Node can take: 24.8 days. */
-const longestMs = 2 ** 31 - 1;
-
 /** Lives for one attempt. Aborts its signal when the time is over, or when the outer one aborts. */
 export class Deadline {
   readonly signal: AbortSignal;
@@ -44,7 +41,6 @@ export class Deadline {
 
   #start(): void {
     this.#since = performance.now();
-    const ms = Math.min(Math.max(0, this.#leftMs), longestMs);
-    this.#timer = setTimeout(() => this.#over.abort(), ms);
+    this.#timer = setTimeout(() => this.#over.abort(), Math.max(0, this.#leftMs));
   }
 }

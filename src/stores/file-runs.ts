@@ -1,11 +1,12 @@
 // What each run of dmake is making, written down so that another can clear up after it. Knows nothing of how files are made or cleared.
-import { closeSync, constants, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Attempt } from "../engine/ports.js";
 import { type Identity, identityOf, isRunId, unknownIdentity } from "../system/identity.js";
 import { takeLock } from "../system/lock.js";
 import type { Presence } from "../system/presence.js";
 import { codeOf } from "../system/process.js";
+import { textOf } from "../system/sign.js";
 
 /** An attempt as its run has written it down. */
 export interface StagedAttempt {
@@ -114,7 +115,7 @@ export class Runs {
   }
 
   #read(run: string): DeadRun | undefined {
-    const text = textOf(this.#pathOf(run, "ndjson"));
+    const text = textAt(this.#pathOf(run, "ndjson"));
     if (text === undefined) return undefined;
     const [first = "", ...lines] = text.split("\n");
     return {
@@ -169,9 +170,9 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-function textOf(path: string): string | undefined {
+function textAt(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return textOf(path);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;

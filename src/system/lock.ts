@@ -131,12 +131,10 @@ function removeLink(path: string, text: string): void {
   }
 }
 
-/** Reads a link's text, also as it was before there were runs: `pid:started:random`, of this machine. What is neither is nobody's. */
+/** What is no lock of ours is held by nobody: no process has the number 0. */
 function holderOf(text: string, presence: Presence): Identity {
   const token = tokenOf(text);
-  if (token) return presence.whole(token);
-  const [, id, started] = /^(\d+):(\d*):[0-9a-f]*$/.exec(text) ?? [];
-  return { ...presence.self, run: "", pid: Number(id ?? 0), started: started ?? "", since: "" };
+  return token ? presence.whole(token) : { ...presence.self, run: "", pid: 0, started: "", since: "" };
 }
 
 /** Removes the lock of a run that is over, and never holds it meanwhile: who does not wait for locks is not to be told of us. */
@@ -148,8 +146,8 @@ export async function dropLock(path: string, presence: Presence): Promise<void> 
 }
 
 /**
- * Whether the link of this text is ours now, or gone where it is to be nobody's: in one step, so that nobody is quicker and does not know whose it was. It is
- * not where somebody else is at it, or its holder has shown itself meanwhile.
+ * Whether the link of this text is ours now, or gone where it is to be nobody's: in one step, so that nobody is quicker
+ * and does not know whose it was. It is not where somebody else is at it, or its holder has shown itself meanwhile.
  */
 async function replaceDead(
   path: string,
@@ -163,11 +161,12 @@ async function replaceDead(
     if (!(await presence.isGone(holderOf(text, presence)))) return false;
     if (linkAt(path) !== text) return false;
     if (own === undefined) removeLink(path, text);
-    if (own === undefined) return true;
-    // Left by one that was killed right here: nobody else is at it.
-    rmSync(next, { force: true });
-    symlinkSync(own, next);
-    renameSync(next, path);
+    else {
+      // Left by one that was killed right here: nobody else is at it.
+      rmSync(next, { force: true });
+      symlinkSync(own, next);
+      renameSync(next, path);
+    }
     return true;
   } finally {
     inner.release();

@@ -140,8 +140,7 @@ export class Presence {
     const isSameKernel = other.boot === self.boot && (self.boot !== "" || other.host === self.host);
     if (isSameKernel) {
       const life = other.namespace === self.namespace ? lifeOf(other) : "unknown";
-      // A lock of before there were runs says no more than its process.
-      if (life !== "unknown" || other.run === "") return life === "gone";
+      if (life !== "unknown") return life === "gone";
       const answer = await this.#ask(other, other.device === self.device);
       if (answer === "alive" || answer === "gone") return answer === "gone";
     } else if (this.#isLocal()) {

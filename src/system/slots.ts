@@ -53,7 +53,7 @@ const loadPollMs = 1_000;
 const implicit = -1;
 
 export function createSlots(options: SlotsOptions): OpenSlots {
-  return new Places(options, joined(options));
+  return new SharedSlots(options, joined(options));
 }
 
 /** The FIFO of the jobserver above us. */
@@ -66,7 +66,7 @@ function joined({ jobserver, env, warn }: SlotsOptions): Fifo | undefined {
   return fifo;
 }
 
-class Places implements OpenSlots {
+class SharedSlots implements OpenSlots {
   readonly #options: SlotsOptions;
   readonly #loadNow: () => number;
   /** Where tokens come from and go to. Until it is needed by a recipe, our own exists only as the count `#spare`. */

@@ -1,5 +1,6 @@
 // The journals of runs: what the dead have left is told to one that clears up, and to one only. Told with processes that are killed.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -188,4 +189,13 @@ test("what is left of one that died between two steps of coming or leaving goes"
   folder.write("runs/notes.txt", "mine");
   assert.deepEqual(await runs.dead(), []);
   assert.deepEqual(left(), [...own, "notes.txt"]);
+});
+
+test("a pipe in the place of a run's file is not waited for, and goes", { timeout: 10_000 }, async () => {
+  await presence.enter();
+  execFileSync("mkfifo", [journalOf(theirRun)]);
+  const [dead] = await runs.dead();
+  assert.deepEqual([dead?.identity.run, dead?.attempts], [theirRun, []]);
+  runs.forget(dead!);
+  assert.deepEqual(left(), own);
 });

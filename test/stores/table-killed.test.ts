@@ -13,7 +13,17 @@ import { build } from "esbuild";
 import type { Holder } from "../../src/core/failure.js";
 import { lockNumber, lockSpaces } from "../../src/stores/table-name.js";
 import type { Order } from "./table-child.js";
-import { attemptFor, emptyWorld, gate, load, type Rows, stopServer, value, type World } from "./table-rig.js";
+import {
+  attemptFor,
+  emptyWorld,
+  gate,
+  load,
+  type Rows,
+  stopServer,
+  untilWaiting,
+  value,
+  type World,
+} from "./table-rig.js";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "dmake-killed-"));
@@ -258,7 +268,7 @@ test("killed while the server works for it, it frees its lock as soon as the ser
   await world.sql("SELECT pg_advisory_xact_lock($1, $2)", [lockSpaces.table, lockNumber("public", "trips")]);
   const child = sendOut({ url: world.url, rows: generation(target, 1) });
   await child.said("copied");
-  while ((await world.sql("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
+  await untilWaiting(world);
   await child.kill();
   const { holders, waitedMs } = await nextLoad(world, generation(target, 2));
   assert.ok(waitedMs < 10_000, `waited for ${waitedMs} ms`);

@@ -81,6 +81,11 @@ export async function emptyWorld(
   };
 }
 
+/** Until so many connections wait for a lock. */
+export async function untilWaiting({ sql }: World, count = 1): Promise<void> {
+  while ((await sql("SELECT FROM pg_locks WHERE NOT granted")).length < count);
+}
+
 /** A promise, and the way to keep it. */
 export function gate(): { opened: Promise<void>; open: () => void } {
   let open = (): void => undefined;

@@ -1,7 +1,7 @@
 // The story of a load that somebody else is busy with: for whom it waits, and how the waiting ends.
 import { strict as assert } from "node:assert";
 import { createServer } from "node:net";
-import { after, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import type { Holder, Result } from "../../src/core/failure.js";
 import type { Stage, Store, Waiting } from "../../src/engine/ports.js";
 import { openDatabase } from "../../src/postgres/connect.js";
@@ -16,6 +16,7 @@ import {
   made,
   type Rows,
   stopServer,
+  untilWaiting,
   value,
   type World,
 } from "./table-rig.js";
@@ -85,7 +86,7 @@ test("of many who want it, the one who has it is named", async (t) => {
     await begun;
     assert.deepEqual(holders.map(known), [us]);
     // In the queue before the next one looks.
-    while ((await world.sql("SELECT FROM pg_locks WHERE NOT granted")).length < n);
+    await untilWaiting(world, n);
   }
   for (const { interrupt, ended } of queue) {
     interrupt.abort();
@@ -160,13 +161,19 @@ test("a server that does not answer is not waited for after an interrupt", async
   assert.deepEqual(failure(await stage), { reason: "interrupted" });
 });
 
-test("a client that is no dmake and has taken our lock is waited for too", async (t) => {
+/** January is loaded, and a client that is no dmake has taken our lock of it, in a transaction that is open. */
+async function lockedWorld(t: TestContext): Promise<World> {
   const world = await emptyWorld();
   t.after(world.end);
   value(await load(world.store, january));
   const ours = [lockSpaces.load, lockNumber("public", "trips", "2023-01")];
   await world.sql("BEGIN");
   await world.sql("SELECT pg_advisory_xact_lock($1, $2)", ours);
+  return world;
+}
+
+test("a client that is no dmake and has taken our lock is waited for too", async (t) => {
+  const world = await lockedWorld(t);
   const { waiting, holders, begun } = waiter();
   const stage = world.another().stage(attemptFor(fresh), waiting);
   await begun;
@@ -176,12 +183,7 @@ test("a client that is no dmake and has taken our lock is waited for too", async
 });
 
 test("a lock that no process holds is waited for, with nobody to name", async (t) => {
-  const world = await emptyWorld();
-  t.after(world.end);
-  value(await load(world.store, january));
-  const ours = [lockSpaces.load, lockNumber("public", "trips", "2023-01")];
-  await world.sql("BEGIN");
-  await world.sql("SELECT pg_advisory_xact_lock($1, $2)", ours);
+  const world = await lockedWorld(t);
   await world.sql("PREPARE TRANSACTION 'somebody'");
   const { waiting, holders, begun } = waiter();
   const stage = world.another().stage(attemptFor(fresh), waiting);
@@ -249,7 +251,7 @@ async function interruptedAtLast(world: World, store: Store, meanwhile = () => {
   value(await fill(stage, fresh));
   const publishing = store.publish(attempt, stage, made(3, attempt), interrupt.signal);
   meanwhile();
-  while ((await world.sql("SELECT FROM pg_locks WHERE NOT granted")).length === 0);
+  await untilWaiting(world);
   interrupt.abort();
   assert.deepEqual(failure(await publishing), { reason: "interrupted" });
   await store.discard(attempt, stage);

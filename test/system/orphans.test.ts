@@ -25,13 +25,14 @@ let count = 0;
 /** An id that no other process on this machine has. */
 const newId = () => `${process.pid}x${process.hrtime.bigint()}x${count++}`;
 
-/** A shell that carries these variables and has said that it is ready. */
+/** A shell that carries these variables and has said that it is ready, once it had done what comes `before`. */
 async function carrier(
   t: TestContext,
   env: Record<string, string>,
   command = "sleep 1000",
+  before = ":",
 ): Promise<ChildProcess> {
-  const child = spawn("/bin/sh", ["-c", `echo ready; ${command}`], {
+  const child = spawn("/bin/sh", ["-c", `${before}; echo ready; ${command}`], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "ignore"],
     detached: true,
@@ -85,7 +86,7 @@ test(
   options,
   async (t) => {
     const id = newId();
-    const deaf = () => carrier(t, { DMAKE_RUN: id }, 'trap "" TERM; while :; do sleep 0.01 || :; done');
+    const deaf = () => carrier(t, { DMAKE_RUN: id }, "while :; do sleep 0.01 || :; done", 'trap "" TERM');
     const one = await deaf();
     const started = performance.now();
     await stopMarked([markOf("DMAKE_RUN", id)], { graceMs: 300 });
