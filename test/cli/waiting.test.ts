@@ -108,4 +108,5 @@ test("adopt and clean wait as a build does, and take --no-wait", async (t) => {
   here.write("go", "");
   assert.equal((await first.ended).code, 0);
   assert.equal((await cleaning.ended).code, 0);
+  assert.equal(existsSync(here.path("slow.txt")), false);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Failure, fail } from "../../src/core/failure.js";
-import { copies, exit, fails, Gate, joins, makes, put, type Work } from "../rig/recipes.js";
+import { copies, exit, fails, Gate, joins, made, makes, put, type Work } from "../rig/recipes.js";
 import { given } from "../rig/world.js";
 
 const diamond = (work: Work) => [
@@ -191,4 +191,42 @@ test("a table's rows are seen only when its recipe has ended well", async () => 
   await world.build("table:trips");
   assert.equal(world.read("table:trips"), "x");
   assert.deepEqual((await world.build("table:trips")).ran, []);
+});
+
+test("what is blocked names the step that failed, however far up", async () => {
+  const rules = [
+    copies("raw", "bad", { work: () => fail(exit) }),
+    copies("bad", "middle"),
+    copies("middle", "found"),
+    makes("late", {
+      work: async (job) => {
+        const answer = await job.need(["found"]);
+        return answer.ok ? made : answer;
+      },
+    }),
+  ];
+  const world = await given({ raw: "x", rules });
+  const report = await world.build(["middle", "late"], { keepGoing: true });
+  assert.deepEqual(report.blocked, { middle: "bad", found: "bad" });
+});
+
+test("a bug in a recipe's runner is thrown on, after what runs beside it has ended, and is never silence", async () => {
+  const gate = new Gate();
+  const broken: Work = async (job, desk) => {
+    await gate.work(job, desk);
+    throw new TypeError("a bug");
+  };
+  const rules = [
+    copies("raw", "broken", { work: broken }),
+    copies("raw", "beside", { work: gate.work }),
+    copies("raw", "late"),
+  ];
+  const world = await given({ raw: "a", rules });
+  const building = world.build(["broken", "beside", "late"], { jobs: 2, keepGoing: true });
+  await gate.arrivals(2);
+  gate.open("broken");
+  await new Promise(setImmediate);
+  gate.open("beside");
+  await assert.rejects(building, /a bug/);
+  assert.deepEqual([world.read("beside"), world.read("late")], ["a", undefined]);
 });

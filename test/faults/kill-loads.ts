@@ -9,7 +9,7 @@ import type { Trials } from "./trials.js";
 
 /** In the short form, so many points of each story. */
 const quickPoints = 2;
-/** A server that has lost its client in the middle of a statement looks up within 5 s. */
+/** A server that has lost its client in the middle of a statement looks up within 1 s. */
 const patienceMs = 20_000;
 
 const rows = (version: string, count: number): string =>

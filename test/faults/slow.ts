@@ -2,12 +2,12 @@
 import type { Sources } from "../rig/faults.js";
 
 /** What recipes of this project find in their environment. */
-export interface Surroundings {
+export type Surroundings = {
   /** A folder outside the project. `log` in it has a line for each recipe that began. */
   readonly FAULTS_OUTSIDE: string;
   /** Found in the environment of every process that one trial has started. */
   readonly FAULTS_MARK: string;
-}
+};
 
 const written = (name: string, from: string, work: string): string =>
   `export const ${name} = sh("out/${name}.txt", { from: ${from} }, ({ $, input, output }) => $\`

@@ -16,7 +16,7 @@ import {
   writeAll,
 } from "../rig/faults.js";
 import { startServer } from "../rig/postgres.js";
-import { recipes, slowProject } from "./slow.js";
+import { recipes, type Surroundings, slowProject } from "./slow.js";
 import type { Trials } from "./trials.js";
 
 /** Of each kind in the full form; in the short one each kind has one. */
@@ -47,7 +47,7 @@ interface Round {
   readonly binary: string;
   readonly slot: string;
   readonly cwd: string;
-  readonly env: { readonly FAULTS_OUTSIDE: string; readonly FAULTS_MARK: string };
+  readonly env: Surroundings;
   readonly random: () => number;
 }
 

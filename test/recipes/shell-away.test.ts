@@ -157,12 +157,11 @@ story("a command that holds the console has our stdin and stdout, and nothing is
   assert.deepEqual([none.stdout, none.logged], ["", "got nothing\n"]);
 });
 
-onLinux("it can read the terminal", async () => {
-  const [program, ...words] = ["script", "-qec"];
-  if (spawnSync(program!, ["--version"]).error) return;
+const noTerminal = skip || (spawnSync("script", ["--version"]).error ? "there is no `script`" : false);
+test("it can read the terminal", { timeout: 20_000, skip: noTerminal }, () => {
   const child = join(import.meta.dirname, "shell-child.ts");
   const inner = `"${process.execPath}" --import "${import.meta.resolve("tsx")}" "${child}" stdout 'read x < /dev/tty; echo got $x'`;
-  const { stdout } = spawnSync(program!, [...words, inner, "/dev/null"], {
+  const { stdout } = spawnSync("script", ["-qec", inner, "/dev/null"], {
     encoding: "utf8",
     input: "hello\n",
     timeout: 15_000,

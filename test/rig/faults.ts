@@ -122,7 +122,7 @@ export type Snapshot = ReadonlyMap<string, string>;
 export const snapshot = (folder: string): Snapshot =>
   new Map(pathsIn(folder, (name) => name === ".dmake").map((path) => [path, contentOf(join(folder, path))]));
 
-/** The paths of all files of dmake's own, with numbers and ids taken out. */
+/** The paths of all files of dmake's own. */
 export const ownFiles = (folder: string): readonly string[] => pathsIn(join(folder, ".dmake"), () => false);
 
 function contentOf(path: string): string {

@@ -207,7 +207,7 @@ test("the secrets of a project are nowhere afterwards", async (t) => {
   const failed = await run("-k", "--json", ...wanted);
   assert.deepEqual(reasonsIn(failed.stdout), reasons);
   await run("adopt", "data/raw.csv", "table:trips");
-  await run("clean");
+  assert.equal((await run("clean", "--orphans")).code, 0);
   await run("sql", "SELECT count(*) FROM trips");
   await run("sql", "SELECT nonsense");
   await run("no-such-target");
