@@ -1,10 +1,20 @@
 // What happens in a build, as plain JSON, for every reader: text, `--json`, a page. Knows nothing of how it is shown.
 import type { Failure, Holder, Place } from "./failure.js";
+import type { Reject } from "./failure-data.js";
 import type { RunFacts } from "./trace.js";
 import type { Reason } from "./verdict.js";
 
 /** `step` is the name of the step's first output. Durations are in milliseconds. */
 export type BuildEvent =
+  /** Before anything else: it goes on with the `targets` names of an earlier run, so many of which are done. */
+  | {
+      readonly event: "resuming";
+      readonly run: string;
+      /** ISO 8601, UTC: when that run began. */
+      readonly startedAt: string;
+      readonly targets: number;
+      readonly fresh: number;
+    }
   | { readonly event: "started"; readonly steps: number; readonly jobs: number }
   | { readonly event: "fresh"; readonly step: string }
   | {
@@ -37,11 +47,14 @@ export type BuildEvent =
       readonly unit: "bytes" | "rows";
     }
   | { readonly event: "output"; readonly step: string; readonly text: string }
-  /** `unchanged`: the recipe ran and found that what is there is still right. `already`: another process made it meanwhile. */
+  /**
+   * `unchanged`: the recipe ran and found that what is there is still right. `already`: another process made it meanwhile.
+   * `amended`: what was declared of a table was done to it; its rows stayed.
+   */
   | {
       readonly event: "done";
       readonly step: string;
-      readonly how: "made" | "unchanged" | "already";
+      readonly how: "made" | "unchanged" | "already" | "amended";
       readonly durationMs: number;
       readonly facts: RunFacts;
     }
@@ -105,6 +118,16 @@ export type Warning =
   | { readonly warning: "publish-resumed"; readonly step: string; readonly how: "completed" | "undone" }
   /** A jobserver that cannot be shared: `auth` is what the environment says of it. */
   | { readonly warning: "jobserver-ignored"; readonly auth: string }
+  /** Rows that did not fit were set aside, in `dmake.rejects`. */
+  | {
+      readonly warning: "rows-rejected";
+      readonly step: string;
+      readonly file: string;
+      readonly rows: number;
+      readonly first: Reject;
+    }
+  /** The table was changed so that the file fits, or columns of the file were left out: one text a change, as `column `airport_fee` was added as `double precision``. */
+  | { readonly warning: "table-changed"; readonly step: string; readonly changes: readonly string[] }
   /** A file whose time lies in the future is read on every run. */
   | { readonly warning: "future-time"; readonly name: string };
 

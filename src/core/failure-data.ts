@@ -89,7 +89,27 @@ export type DataFailure =
       readonly column: string;
       readonly known: readonly string[];
     }
-  | { readonly reason: "duplicate-column"; readonly file: string; readonly column: string }
+  | {
+      readonly reason: "duplicate-column";
+      readonly file: string;
+      readonly column: string;
+      readonly help?: string;
+    }
+  /** An option of `csv` that cannot be meant. `problem` goes on after its name, as `must be one character`. */
+  | {
+      readonly reason: "bad-option";
+      readonly file: string;
+      readonly option: string;
+      readonly problem: string;
+    }
+  /** More rows do not fit than may be set aside. `first` is the first of all; `rows` how many were found before it was given up. */
+  | {
+      readonly reason: "too-many-rejects";
+      readonly file: string;
+      readonly maxRejects: number;
+      readonly rows: number;
+      readonly first: Reject;
+    }
   | {
       readonly reason: "unsupported-type";
       readonly file: string;
@@ -98,6 +118,19 @@ export type DataFailure =
       readonly help?: string;
     }
   | { readonly reason: "data-engine"; readonly file: string; readonly message: string };
+
+/** A row that was set aside, or would have been. */
+export interface Reject {
+  /** The physical line where its row begins, counting from 1, header included; of text files, where it is known. */
+  readonly line?: number;
+  /** Counts rows of data from 1, in files that have no lines. */
+  readonly row?: number;
+  readonly column?: string;
+  /** At most 200 characters of it. */
+  readonly value?: string;
+  /** As `it is not a whole number`. */
+  readonly reason: string;
+}
 
 /** Postgres is not there, refuses, or does not fit. `server` never holds a password. */
 export type PostgresFailure =
@@ -131,6 +164,21 @@ export type PostgresFailure =
       readonly table: string;
       readonly differences: readonly string[];
       readonly help: string;
+      /** The contract that is in the way, if it is not the types themselves. */
+      readonly contract?: "freeze" | "discard";
+    }
+  /** SQL of the user's that Postgres refuses. `line` and `column` count from 1 in `file`, or in the text. */
+  | {
+      readonly reason: "sql-error";
+      readonly file?: string;
+      readonly line?: number;
+      readonly column?: number;
+      /** The line's text. */
+      readonly text?: string;
+      readonly code: string;
+      readonly message: string;
+      readonly detail?: string;
+      readonly hint?: string;
     }
   | {
       readonly reason: "partition-column-taken";

@@ -2,7 +2,15 @@
 import { createHash } from "node:crypto";
 import { ok, type Result } from "./failure.js";
 import { redactAll, redactText, redactUrl } from "./redact.js";
-import type { ColumnTypes, CsvOptions, Recipe, Step } from "./rule.js";
+import type {
+  LoadRecipe,
+  ParquetRecipe,
+  Recipe,
+  SqlNames,
+  SqlRecipe,
+  Step,
+  TableDeclaration,
+} from "./rule.js";
 import { absent, type Digest, type NamedDigest, type Parts } from "./trace.js";
 
 export const digestOf = (text: string | Uint8Array): Digest =>
@@ -53,12 +61,12 @@ function partsOf(
       return ok({
         kind: "parquet",
         compression: recipe.compression,
-        ...tableParts(recipe.columns, recipe.csv),
+        ...readingParts(recipe),
       });
-    case "load": {
-      const { partitionColumn, columns, csv } = recipe;
-      return ok({ kind: "table", ...(partitionColumn && { partitionColumn }), ...tableParts(columns, csv) });
-    }
+    case "load":
+      return ok({ kind: "table", ...placeParts(recipe), ...readingParts(recipe) });
+    case "sql":
+      return sqlParts(recipe, { inputs, outputs });
     case "sh": {
       const { version, parts } = recipe;
       if (version !== undefined) return ok({ kind: "sh", version, ...parts });
@@ -91,10 +99,58 @@ function downloadParts({
   };
 }
 
-function tableParts(columns: ColumnTypes, csv: CsvOptions): Record<string, string> {
+/** How a data file is read. */
+function readingParts({ columns, rename = {}, csv }: ParquetRecipe | LoadRecipe): Record<string, string> {
   const parts: Record<string, string> = {};
   for (const [name, type] of Object.entries(columns)) parts[`columns.${name}`] = type;
+  for (const [from, to] of Object.entries(rename)) parts[`rename.${from}`] = to;
   for (const [name, value] of Object.entries(csv))
     parts[`csv.${name}`] = typeof value === "string" ? value : JSON.stringify(value);
+  return parts;
+}
+
+/** A file's text is among what the step uses. */
+function sqlParts(recipe: SqlRecipe, names: SqlNames): Result<Record<string, string>> {
+  const { source, version } = recipe;
+  // A view and a table of one name share a record: the one is not there where the other is.
+  const makes = names.outputs[0]?.startsWith("view:") ? { makes: "view" } : {};
+  const parts: Record<string, string> = { kind: "sql", ...makes, ...placeParts(recipe) };
+  if (version !== undefined) return ok({ ...parts, version });
+  if (source.from === "file") {
+    for (const [name, value] of Object.entries(source.values))
+      parts[`values.${name}`] = JSON.stringify(value);
+    return ok(parts);
+  }
+  const statement = source.render(names);
+  if (!statement.ok) return statement;
+  // Of one spelling each: a number and a text of the same digits are other values. A table goes by its target's name.
+  const values = statement.value.values.map((value) => JSON.stringify(value));
+  return ok({ ...parts, sql: statement.value.texts.map((text, i) => text + (values[i] ?? "")).join("") });
+}
+
+/**
+ * Where rows go, and how. Parts that begin with `table.` change no row: a table that is there can be amended by them.
+ * The contracts `evolve` and `freeze` say what may fail, and not what comes out.
+ */
+function placeParts({ partitionColumn, table }: LoadRecipe | SqlRecipe): Record<string, string> {
+  const parts: Record<string, string> = { ...(partitionColumn !== undefined && { partitionColumn }) };
+  if (!table) return parts;
+  if (table.strategy !== undefined) parts.strategy = table.strategy;
+  if (table.contract === "discard") parts.contract = table.contract;
+  if (table.maxRejects > 0) parts.maxRejects = String(table.maxRejects);
+  if (table.strategy === "merge") parts.key = JSON.stringify(table.key);
+  return { ...parts, ...amendableParts(table) };
+}
+
+export const amendable = "table.";
+
+function amendableParts({ strategy, key, indexes = [], comment, comments, grants }: TableDeclaration) {
+  const parts: Record<string, string> = {};
+  if (key && strategy !== "merge") parts[`${amendable}key`] = JSON.stringify(key);
+  if (indexes.length > 0) parts[`${amendable}indexes`] = JSON.stringify(indexes);
+  if (comment !== undefined) parts[`${amendable}comment`] = comment;
+  for (const [column, text] of Object.entries(comments ?? {})) parts[`${amendable}comments.${column}`] = text;
+  for (const [role, privileges] of Object.entries(grants ?? {}))
+    parts[`${amendable}grants.${role}`] = privileges.join(", ");
   return parts;
 }

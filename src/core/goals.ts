@@ -5,7 +5,7 @@ import { noRule } from "./no-rule.js";
 import { matcher, type Pattern, parsePattern } from "./pattern.js";
 import type { Rule } from "./rule.js";
 import { countOf, isFiniteRule, mostTargets, pendingOf, type RuleSet, targetsOf } from "./rule-set.js";
-import { isTableName, parseTarget } from "./target.js";
+import { isRelationName, parseTarget } from "./target.js";
 
 export interface Goals {
   readonly rules: RuleSet;
@@ -110,7 +110,7 @@ function partitionsOf(table: string, rules: RuleSet): Result<readonly string[]> 
 
 function isPartOf(table: string, { text }: Pattern, rule: Rule): boolean {
   const slash = text.indexOf("/");
-  if (!isTableName(text) || slash < 0) return false;
+  if (!isRelationName(text) || slash < 0) return false;
   const whole = parsePattern(text.slice(0, slash), rule.at);
   return whole.ok && matcher(whole.value, rule.domains)(table) !== undefined;
 }
@@ -127,7 +127,7 @@ export function namesOfGoal(goal: string, rule: Rule): Result<readonly string[]>
   });
 }
 
-/** `a{1..3}` is `a1 a2 a3`, `{x,y}` is `x y`; several braces multiply. Ranges run over months, days and whole numbers. */
+/** `a{1..3}` is `a1 a2 a3`, `{x,y}` is `x y`; several braces multiply. Ranges run over months, days and whole numbers, up or down. */
 export function expandBraces(word: string): Result<readonly string[]> {
   let texts: readonly string[] = [word];
   // Innermost first, one in each text at a time: what a list inside a list leaves behind differs from text to text.
@@ -159,10 +159,13 @@ function valuesOf(body: string): readonly string[] | undefined {
   const range = kinds.find(({ form }) => form.test(first) && form.test(last));
   if (!range) return undefined;
   const [from, to] = [range.index(first), range.index(last)];
+  if (Number.isNaN(from - to)) return undefined;
   // 30 February would be read as 2 March.
-  if (!(from <= to) || range.text(from, first) !== first || range.text(to, last) !== last) return undefined;
-  const length = Math.min(to - from, mostNames) + 1;
-  return Array.from({ length }, (_, i) => range.text(from + i, first));
+  if (range.text(from, first) !== first || range.text(to, last) !== last) return undefined;
+  const length = Math.min(Math.abs(to - from), mostNames) + 1;
+  // Downwards too: `{2023-12..2019-01}` is the newest first.
+  const [step, least] = from <= to ? [1, first] : [-1, last];
+  return Array.from({ length }, (_, i) => range.text(from + i * step, least));
 }
 
 const dayMs = 86_400_000;
@@ -182,7 +185,7 @@ const kinds = [
   {
     form: /^\d{1,9}$/,
     index: Number,
-    // As wide as the first: `01..12` keeps its zeros.
-    text: (index: number, first: string) => String(index).padStart(first.length, "0"),
+    // As wide as the least: `01..12` and `12..01` keep their zeros, `10..1` has none.
+    text: (index: number, least: string) => String(index).padStart(least.length, "0"),
   },
 ] as const;

@@ -228,8 +228,12 @@ function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around
     outputs,
     directories: new Set(outputs.filter((_, i) => rule.outputs[i]?.directory)),
     recipe: recipe.value,
+    ...(isOpen(rule, binding) && { open: true }),
   });
 }
+
+const isOpen = ({ domains }: Rule, binding: Binding): boolean =>
+  Object.entries(binding).some(([name, value]) => domains[name]?.open?.includes(value));
 
 type Expansion = ReturnType<typeof expandInputs>;
 

@@ -1,12 +1,14 @@
 // Names with wildcards: parsing, matching, filling in. Knows nothing of rules or of what is on disk.
 import { fail, ok, type Place, type Result } from "./failure.js";
-import { isTableName, parseTarget } from "./target.js";
+import { isRelationName, parseTarget } from "./target.js";
 
 /** A finite, ordered set of values for one wildcard. */
 export interface Domain {
   readonly values: readonly string[];
   /** The target whose content lists the values, where that has still to be built and read: there are no `values` then. */
   readonly pending?: string;
+  /** Those of `values` that are still going on, as the current month: what a source has of them may grow. */
+  readonly open?: readonly string[];
 }
 
 /** A parsed name such as `data/{color}_{month}.csv`: literal texts with a wildcard between each two. */
@@ -146,7 +148,7 @@ export function* bindings(
 
 /** Whether a name contains wildcards at all, for a table's partition column. */
 export function partitionWildcards(pattern: Pattern): readonly string[] {
-  if (!isTableName(pattern.text)) return [];
+  if (!isRelationName(pattern.text)) return [];
   const slash = pattern.text.indexOf("/");
   if (slash < 0) return [];
   return [...pattern.text.slice(slash).matchAll(wildcard)].map((found) => found[1] ?? "");

@@ -67,31 +67,39 @@ interface Line {
   from: number;
 }
 
-/** Steps that wait for places, in the order of their coming. Lives for one build. */
+/** Where a turn comes in a line, by halving. */
+function placeIn({ waiters, from }: Line, turn: number): number {
+  let [low, high] = [from, waiters.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (waiters[middle]!.turn <= turn) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Steps that wait for places, each in its turn. Lives for one build. */
 export class Queue {
   /** Few, however many steps: all that take the same places are one line. */
   readonly #lines = new Map<Places, Line>();
-  #last = 0;
-  #first = 0;
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  /** `ahead` of all others, for those who have begun and were only held up. */
-  add(step: Step, pools: Pools, { ahead }: { readonly ahead: boolean }): void {
+  /** The lower its `turn`, the earlier it is; of equals the one that came first. */
+  add(step: Step, pools: Pools, turn: number): void {
     const places = pools.placesOf(step);
     const line = this.#lines.get(places) ?? { places, waiters: [], from: 0 };
     this.#lines.set(places, line);
     this.#size += 1;
-    if (ahead) {
-      this.#first -= 1;
-      line.waiters.splice(line.from, 0, { step, turn: this.#first });
-    } else {
-      this.#last += 1;
-      line.waiters.push({ step, turn: this.#last });
-    }
+    const index = placeIn(line, turn);
+    // What follows a step that has just ended is next in its line, and there room was left: nothing has to move.
+    if (index === line.from && line.from > 0) {
+      line.from -= 1;
+      line.waiters[line.from] = { step, turn };
+    } else line.waiters.splice(index, 0, { step, turn });
   }
 
   /**
@@ -120,10 +128,10 @@ export class Queue {
     if (index !== line.from) line.waiters.splice(index, 1);
     else {
       line.from += 1;
-      // Now and then, so that taking the first of 100 000 does not move all the others.
+      // Now and then, so that taking the first of 100 000 does not move all the others; with room for one in front.
       if (line.from < 1_000) return;
-      line.waiters = line.waiters.slice(line.from);
-      line.from = 0;
+      line.waiters = line.waiters.slice(line.from - 1);
+      line.from = 1;
     }
   }
 }

@@ -20,10 +20,23 @@ export interface CsvOptions {
   /** As strptime, as `%d/%m/%Y`. */
   readonly dateFormat?: string;
   readonly timestampFormat?: string;
+  /** Lines before the header, or before the first row, that are no data. */
+  readonly skip?: number;
+  /** Lines that begin with this character are no data. */
+  readonly comment?: string;
+  /** Names of all columns in order, in place of the header's: for names that are missing or come twice. */
+  readonly names?: readonly string[];
+  /** Between groups of digits, as the `,` of `1,234.5`. Only groups of three digits count as numbers then. */
+  readonly thousands?: string;
+  /** `.` unless said. */
+  readonly decimal?: "." | ",";
 }
 
 /** Column name → DuckDB type, for the columns whose type is not to be taken from the data. */
 export type ColumnTypes = Readonly<Record<string, string>>;
+
+/** A column's name in the file → its name from there on. Names that a file does not have are passed over: months differ. */
+export type Renames = Readonly<Record<string, string>>;
 
 export type Compression = "zstd" | "snappy" | "gzip" | "uncompressed";
 
@@ -44,17 +57,110 @@ export interface DownloadRecipe {
 
 export interface ParquetRecipe {
   readonly kind: "parquet";
+  /** By the names after `rename`. */
   readonly columns: ColumnTypes;
+  readonly rename?: Renames;
   readonly csv: CsvOptions;
   readonly compression: Compression;
 }
 
 export interface LoadRecipe {
   readonly kind: "load";
+  /** By the names after `rename`. */
   readonly columns: ColumnTypes;
+  readonly rename?: Renames;
   readonly csv: CsvOptions;
   /** Name of the key column of a partitioned table; nothing for a whole table. */
   readonly partitionColumn: string | undefined;
+  /** What else the Datafile says of the table; left out, nothing. */
+  readonly table?: TableDeclaration;
+}
+
+/**
+ * How new rows take the place of old ones.
+ *
+ * - `swap`: a partition's table is built aside and attached in the place of the old one.
+ * - `delete`: in one unpartitioned table, the rows of the partition are deleted and the new ones inserted.
+ * - `replace`: all rows of a whole table are deleted and the new ones inserted.
+ * - `merge`: rows with a key that is there take the old row's place, others are added; none is deleted.
+ */
+export type Strategy = "swap" | "delete" | "replace" | "merge";
+
+/** What a table may become when a file does not fit it; see `table` in index.ts. */
+export type Contract = "evolve" | "freeze" | "discard";
+
+export interface IndexDeclaration {
+  readonly columns: readonly string[];
+  readonly unique?: boolean;
+  /** `btree` unless said; `brin`, `hash`, `gin`, `gist`. */
+  readonly method?: "btree" | "brin" | "hash" | "gin" | "gist";
+}
+
+/** What a Datafile says of a table besides its rows. Everything is checked to be of these types, names may be any text. */
+export interface TableDeclaration {
+  /** Left out: `swap` for a partition of a partitioned table, `delete` where the table is there unpartitioned, `replace` for a whole table. */
+  readonly strategy?: Strategy;
+  readonly contract: Contract;
+  /** So many rows may be set aside; one more fails the load. */
+  readonly maxRejects: number;
+  /** The primary key (with the partition column before it in a partitioned table); what `merge` goes by. */
+  readonly key?: readonly string[];
+  readonly indexes?: readonly IndexDeclaration[];
+  readonly comment?: string;
+  /** Column → its comment. */
+  readonly comments?: Readonly<Record<string, string>>;
+  /** Role → privileges, as `SELECT`. */
+  readonly grants?: Readonly<Record<string, readonly Privilege[]>>;
+  /** The partition column was named by hand: a column of the data of that name is it, and each of its values must be the partition's. */
+  readonly ownKey?: true;
+}
+
+export type Privilege = "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | "REFERENCES" | "TRIGGER";
+
+/**
+ * SQL with values in it: `texts` has one more than `values`, and between each two stands a value. The texts are the
+ * Datafile's own, names in them already quoted; a value is bound where Postgres takes parameters and quoted elsewhere.
+ */
+export interface Statement {
+  readonly texts: readonly string[];
+  readonly values: readonly (SqlValue | SqlName)[];
+  /** What stands for each value in the text that a person wrote, as `:limit`; `${…}` unless said. Errors count by it. */
+  readonly written?: readonly string[];
+}
+
+export type SqlValue = string | number | boolean | null;
+
+/** A table, partition or view, by the name of its target: what it is called in SQL, the server's catalogue says. */
+export interface SqlName {
+  readonly target: string;
+  /** It stands where its rows are read, and the text gives it no name there. */
+  readonly unnamed?: true;
+}
+
+/** The names of a step's inputs and outputs. */
+export interface SqlNames {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+export interface SqlRecipe {
+  readonly kind: "sql";
+  /**
+   * `text`: pure, rendered for the fingerprint and to run. `file`: its text, with `:name` for each of `values`, is read
+   * when it runs; it is among the step's `uses`.
+   */
+  readonly source:
+    | { readonly from: "text"; readonly render: (names: SqlNames) => Result<Statement> }
+    | {
+        readonly from: "file";
+        readonly path: string;
+        readonly values: Readonly<Record<string, SqlValue>>;
+      };
+  /** As for a load. */
+  readonly partitionColumn: string | undefined;
+  readonly table?: TableDeclaration;
+  /** Stands for the text in the fingerprint. */
+  readonly version?: string;
 }
 
 /** A shell command whose every value is already quoted as one word. */
@@ -98,7 +204,7 @@ export interface ScriptRecipe {
   readonly run: (context: ScriptContext) => Promise<void>;
 }
 
-export type Recipe = DownloadRecipe | ParquetRecipe | LoadRecipe | ShellRecipe | ScriptRecipe;
+export type Recipe = DownloadRecipe | ParquetRecipe | LoadRecipe | SqlRecipe | ShellRecipe | ScriptRecipe;
 
 /** An input as declared: a name with wildcards, all names that a glob fits, or every target of another rule that a selection picks. */
 export type InputSpec = (
@@ -170,4 +276,6 @@ export interface Step {
   /** Those of `outputs` that are directories. */
   readonly directories: ReadonlySet<string>;
   readonly recipe: Recipe;
+  /** One of its wildcards has a value that is still going on, as the current month: see `Domain.open`. */
+  readonly open?: true;
 }

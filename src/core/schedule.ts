@@ -27,6 +27,9 @@ const allowed: Readonly<Record<State, readonly State[]>> = {
 export class Schedule {
   readonly #graph: Graph;
   readonly #states = new Map<Step, State>();
+  /** Inputs before users, and all that the first wanted target needs before what only the second does. */
+  readonly #turns = new Map<Step, number>();
+  #suspended = 0;
   /** What a step waits for that is not done yet. */
   readonly #waits = new Map<Step, Set<Step>>();
   /** Of these, what it can do without: it finds out by itself what that means. */
@@ -45,7 +48,10 @@ export class Schedule {
 
   /** Takes in steps by which the graph has grown. */
   add(steps: readonly Step[]): void {
-    for (const step of steps) this.#states.set(step, "wanted");
+    for (const step of steps) {
+      this.#states.set(step, "wanted");
+      this.#turns.set(step, this.#turns.size);
+    }
     for (const step of steps) {
       for (const name of [...step.inputs, ...step.uses, ...step.after]) {
         const maker = this.#graph.makers.get(name);
@@ -87,7 +93,10 @@ export class Schedule {
     return this.#queue.size;
   }
 
-  /** The next step that may run as places are now: those that go on first, then in the order in which steps became stale. */
+  /**
+   * The next step that may run as places are now: those that go on first, then in the order of the graph, so that a chain
+   * that was begun is ended before another one begins.
+   */
   get nextQueued(): Step | undefined {
     return this.#queue.next(this.#pools);
   }
@@ -123,7 +132,7 @@ export class Schedule {
         this.#ready.push(step);
         return [];
       case "queued":
-        this.#queue.add(step, this.#pools, { ahead: from === "suspended" });
+        this.#queue.add(step, this.#pools, this.#turnOf(step, from));
         return [];
       case "done":
         for (const user of this.usersOf(step)) this.#inputDone(user, step);
@@ -136,6 +145,13 @@ export class Schedule {
       case "blocked":
         return [];
     }
+  }
+
+  /** Those who have begun and were only held up come before all others, the last one first. */
+  #turnOf(step: Step, from: State): number {
+    if (from !== "suspended") return this.#turns.get(step) ?? this.#turns.size;
+    this.#suspended += 1;
+    return -this.#suspended;
   }
 
   #wait(step: Step, maker: Step): void {

@@ -3,12 +3,14 @@ import { fail, ok, type Place, type Result } from "./failure.js";
 
 /**
  * A file of the project, its name relative to the root with `/` and no `.` or `..`, or
- * a table or one partition of it: `table:green_trips/2023-01` is partition `2023-01` of `green_trips`.
+ * a table or one partition of it: `table:green_trips/2023-01` is partition `2023-01` of `green_trips`, or
+ * a view: `view:monthly`.
  */
 export type Target =
   | { readonly kind: "file"; readonly name: string }
   | {
-      readonly kind: "table";
+      /** A view has no partition. */
+      readonly kind: "table" | "view";
       readonly name: string;
       /** The part before a dot, if the name has one. */
       readonly schema: string | undefined;
@@ -17,9 +19,13 @@ export type Target =
       readonly partition: string | undefined;
     };
 
-const tablePrefix = "table:";
+const prefixes = { table: "table:", view: "view:" } as const;
 
-export const isTableName = (name: string): boolean => name.startsWith(tablePrefix);
+const relationKind = (name: string): keyof typeof prefixes | undefined =>
+  name.startsWith(prefixes.table) ? "table" : name.startsWith(prefixes.view) ? "view" : undefined;
+
+/** Whether a name is that of something in the database. */
+export const isRelationName = (name: string): boolean => relationKind(name) !== undefined;
 
 /** Beside an output, while it is made: what was left by a dead run is removed by its name. */
 const temporary = /^\..*\.dmake-[0-9a-f]{16}\.[a-z]+$/s;
@@ -29,31 +35,36 @@ export const isTemporaryName = (name: string): boolean => temporary.test(name);
 
 /** Reads a name as a person writes it. Refuses files outside the root, and tables with an empty part. */
 export function parseTarget(text: string, at?: Place): Result<Target> {
-  return isTableName(text) ? parseTable(text, at) : parseFile(text, at);
+  const kind = relationKind(text);
+  return kind === undefined ? parseFile(text, at) : parseRelation(text, kind, at);
 }
 
 function parseFile(text: string, at?: Place): Result<Target> {
   const name = normalisePath(text);
   if (name === undefined || name === "")
     return fail({ reason: "outside-root", path: text, ...(at && { at }) });
-  if (isTableName(name))
-    return refuse(text, "a file whose name begins with `table:` cannot be told from a table", at);
+  const kind = relationKind(name);
+  if (kind !== undefined)
+    return refuse(text, `a file whose name begins with \`${kind}:\` cannot be told from a ${kind}`, at);
   return ok({ kind: "file", name });
 }
 
-function parseTable(text: string, at?: Place): Result<Target> {
-  const body = text.slice(tablePrefix.length);
+function parseRelation(text: string, kind: keyof typeof prefixes, at?: Place): Result<Target> {
+  const body = text.slice(prefixes[kind].length);
   const slash = body.indexOf("/");
   const qualified = slash < 0 ? body : body.slice(0, slash);
   const partition = slash < 0 ? undefined : body.slice(slash + 1);
   const dot = qualified.indexOf(".");
   const schema = dot < 0 ? undefined : qualified.slice(0, dot);
   const table = dot < 0 ? qualified : qualified.slice(dot + 1);
-  if (table === "" || schema === "" || partition === "" || table.includes(".")) {
-    const problem = "a table is `table:NAME`, `table:SCHEMA.NAME` or `table:NAME/PARTITION`, no part empty";
+  const isView = kind === "view";
+  if (table === "" || schema === "" || partition === "" || table.includes(".") || (isView && slash >= 0)) {
+    const problem = isView
+      ? "a view is `view:NAME` or `view:SCHEMA.NAME`, no part empty"
+      : "a table is `table:NAME`, `table:SCHEMA.NAME` or `table:NAME/PARTITION`, no part empty";
     return refuse(text, problem, at);
   }
-  return ok({ kind: "table", name: text, schema, table, partition });
+  return ok({ kind, name: text, schema, table, partition });
 }
 
 const refuse = (text: string, problem: string, at: Place | undefined): Result<Target> =>
@@ -80,7 +91,7 @@ export function normalisePath(path: string): string | undefined {
 
 /** The folders above a file, the nearest first: of `a/b/c` they are `a/b` and `a`. Of a table there are none. */
 export function* foldersAbove(name: string): Generator<string> {
-  if (isTableName(name)) return;
+  if (isRelationName(name)) return;
   for (let end = name.lastIndexOf("/"); end > 0; end = name.lastIndexOf("/", end - 1))
     yield name.slice(0, end);
 }

@@ -27,6 +27,8 @@ export type Parts = Readonly<Record<string, string>>;
 export interface RunFacts {
   readonly rows?: number;
   readonly bytes?: number;
+  /** Rows that did not fit and were set aside. */
+  readonly rejects?: number;
   /** Where a download came from, and the validators that the server gave with it. */
   readonly url?: string;
   readonly etag?: string;
@@ -52,6 +54,21 @@ export interface Trace {
   readonly checkedAt: string;
   readonly durationMs: number;
   readonly facts: RunFacts;
+  /** Made while a value of its wildcards was still going on: its source is asked again, once after that is over. */
+  readonly provisional?: true;
+}
+
+/** Where something comes from that a recipe read, however far up: a download with its validators, or a file that no rule makes. */
+export interface Origin {
+  /** Of the file, as the Datafile has it. */
+  readonly name: string;
+  readonly digest: Digest;
+  /** Free of secrets. */
+  readonly url?: string;
+  readonly etag?: string;
+  readonly lastModified?: string;
+  /** When it was last known to be what the source has. ISO 8601, UTC. */
+  readonly checkedAt?: string;
 }
 
 export interface NamedDigest {
@@ -88,7 +105,7 @@ export interface Ended {
   /** Left out where nobody was there to measure it. */
   readonly durationMs?: number;
   /** `killed`: its dmake died before it could say. */
-  readonly outcome: "made" | "unchanged" | "failed" | "interrupted" | "killed";
+  readonly outcome: "made" | "unchanged" | "amended" | "failed" | "interrupted" | "killed";
   readonly failure?: Failure;
   readonly facts?: RunFacts;
   readonly because: readonly Because[];

@@ -1,4 +1,5 @@
 // Judges one step: fresh, or stale and why. Knows nothing of how facts and records were obtained.
+import { amendable } from "./fingerprint.js";
 import type { Step } from "./rule.js";
 import {
   absent,
@@ -43,7 +44,9 @@ export type Reason =
       readonly recorded: Digest;
       readonly found: Digest;
     }
-  | { readonly why: "expired"; readonly checkedAt: string; readonly maxAgeMs: number };
+  | { readonly why: "expired"; readonly checkedAt: string; readonly maxAgeMs: number }
+  /** `open`: what it is made of is still going on. Otherwise it was when this was made, and is over now. */
+  | { readonly why: "provisional"; readonly open: boolean };
 
 export type Verdict =
   | { readonly kind: "fresh" }
@@ -78,6 +81,7 @@ export interface Evidence {
  *   an input came, went, moved, or says something else         input-…
  *   what the recipe had discovered says something else         input-changed
  *   the source has not been asked for longer than `maxAge`     expired
+ *   its month is not over, or was not when it was made         provisional
  *
  * Everything is compared for equality; no time is compared with another but the last.
  */
@@ -99,6 +103,7 @@ function* collect(evidence: Evidence): Generator<Reason> {
   yield* inputReasons(inputs, trace.inputs);
   yield* changedReasons(discovered, trace.discovered ?? []);
   yield* expiry(step, trace, nowMs);
+  yield* provisional(step, trace);
 }
 
 function* outputReasons(step: Step, outputs: readonly Fact[], trace: Trace): Generator<Reason> {
@@ -160,6 +165,28 @@ function* expiry({ recipe }: Step, trace: Trace, nowMs: number): Generator<Reaso
     yield { why: "expired", checkedAt: trace.checkedAt, maxAgeMs: recipe.maxAgeMs };
 }
 
+/**
+ * What has inputs follows them, and what was said of it as provisional is said again once that is over. A download that
+ * says `maxAge` is asked again by that, and once when its month is over.
+ */
+function* provisional({ recipe, inputs, open }: Step, trace: Trace): Generator<Reason> {
+  if (!(open || trace.provisional) || (open && inputs.length > 0)) return;
+  if (open && recipe.kind === "download" && recipe.maxAgeMs !== undefined) return;
+  yield { why: "provisional", open: open === true };
+}
+
+/**
+ * Whether nothing that is to be done changes what is there: what is declared of a table besides its rows, or that its
+ * month is over.
+ */
+export const isAmendable = (verdict: Verdict): boolean =>
+  verdict.kind === "stale" &&
+  verdict.reasons.every(
+    (reason) =>
+      (reason.why === "recipe-changed" && reason.part.startsWith(amendable)) ||
+      (reason.why === "provisional" && !reason.open),
+  );
+
 /** The same names with the same digests, in the same order. */
 const areSame = (one: readonly NamedDigest[], other: readonly NamedDigest[]): boolean =>
   one.length === other.length &&
@@ -187,6 +214,7 @@ export function inShort(reason: Reason): Because {
     case "no-record":
     case "inputs-reordered":
     case "expired":
+    case "provisional":
       return { why: reason.why };
     case "output-missing":
     case "output-edited":

@@ -5,7 +5,7 @@ import type { Graph } from "../core/graph.js";
 import { type Places, Pools } from "../core/pools.js";
 import type { Step } from "../core/rule.js";
 import { Schedule } from "../core/schedule.js";
-import { isTableName } from "../core/target.js";
+import { isRelationName } from "../core/target.js";
 import { Bell } from "./bell.js";
 import { Facts, type Stores } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
@@ -133,7 +133,7 @@ class Lap {
    * not there is known at once, not after an hour of downloads.
    */
   async #askTables(): Promise<void> {
-    const steps = this.#graph.steps.filter((step) => isTableName(step.id));
+    const steps = this.#graph.steps.filter((step) => isRelationName(step.id));
     const seen = await this.#facts.observe(steps.flatMap((step) => step.outputs));
     const known = seen.ok ? await this.#facts.recall(steps) : seen;
     if (known.ok) return;
@@ -239,7 +239,7 @@ class Lap {
     if (!ended.ok) return this.#fail(step, ended.error);
     if (ended.value.how === "given-up") return void this.#schedule.move(step, "queued");
     const { trace, how, durationMs } = ended.value;
-    const known = await this.#facts.published(trace);
+    const known = await this.#facts.published(step, trace);
     if (!known.ok) return this.#fail(step, known.error);
     if (how === "already") this.#already += 1;
     else this.#made += 1;

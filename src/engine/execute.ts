@@ -5,9 +5,9 @@ import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import { given } from "../core/fingerprint.js";
 import { redactAll, redactText } from "../core/redact.js";
 import type { Recipe } from "../core/rule.js";
-import { isTableName } from "../core/target.js";
-import type { NamedDigest, Trace } from "../core/trace.js";
-import { inShort } from "../core/verdict.js";
+import { isRelationName } from "../core/target.js";
+import type { NamedDigest, Origin, Trace } from "../core/trace.js";
+import { inShort, isAmendable } from "../core/verdict.js";
 import { Deadline } from "./deadline.js";
 import type { Judged } from "./judge.js";
 import {
@@ -18,6 +18,7 @@ import {
   type Lineage,
   marks,
   type Outcome,
+  type Published,
   type Runner,
   type Runners,
   type Stage,
@@ -41,6 +42,8 @@ export interface ExecuteOptions {
   readonly need: Job["need"];
   /** What is to be recorded of inputs, and of what was discovered, once the recipe has ended. */
   readonly settle: (judged: Judged, outcome: Outcome) => Promise<Result<Settled>>;
+  /** Where what was read comes from, for records that say so. */
+  readonly origins: (inputs: readonly NamedDigest[]) => readonly Origin[];
   /** What a process that the recipe starts is given, besides marks. */
   readonly child?: () => Child;
   /** Set where the recipe holds the terminal. */
@@ -57,15 +60,27 @@ export interface Settled {
 }
 
 export type Executed =
-  | { readonly how: "made" | "unchanged" | "already"; readonly trace: Trace; readonly durationMs: number }
+  | {
+      readonly how: "made" | "unchanged" | "already" | "amended";
+      readonly trace: Trace;
+      readonly durationMs: number;
+    }
   /** It had to wait, and was told not to go on after that. */
   | { readonly how: "given-up" };
 
 /** What is known of an attempt before it begins. */
 export function attemptOf(
-  { step, parts, inputs, verdict }: Pick<Judged, "step" | "parts" | "inputs" | "verdict">,
+  {
+    step,
+    parts,
+    inputs,
+    verdict,
+    trace,
+  }: Pick<Judged, "step" | "parts" | "inputs" | "verdict"> & Partial<Pick<Judged, "trace">>,
   forced: boolean,
 ): Attempt {
+  // Of a file that has inputs, they tell.
+  const isProvisional = step.open && (step.inputs.length === 0 || isRelationName(step.id));
   return {
     id: randomBytes(8).toString("hex"),
     step,
@@ -74,6 +89,8 @@ export function attemptOf(
     because: verdict.kind === "stale" ? verdict.reasons.map(inShort) : [],
     startedAt: new Date().toISOString(),
     forced,
+    ...(trace && { previous: trace }),
+    ...(isProvisional && { provisional: true }),
   };
 }
 
@@ -87,7 +104,18 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
     hasWaited = true;
     options.waiting.onWait(holder);
   };
-  const staged = await store.stage(attempt, { ...options.waiting, onWait });
+  const waiting = { ...options.waiting, onWait };
+  if (store.amend && !forced && isAmendable(verdict)) {
+    const amended = await store.amend(attempt, waiting);
+    if (!amended.ok) return amended.error.reason === "interrupted" ? ok({ how: "given-up" }) : amended;
+    if (amended.value)
+      return noted(attempt, options, {
+        how: "amended",
+        trace: amended.value,
+        durationMs: sinceStart(attempt),
+      });
+  }
+  const staged = await store.stage(attempt, waiting);
   const goesOn = !hasWaited || (await options.afterWait());
   // Interrupted before its recipe began: nothing of it has failed.
   const isCut = !staged.ok && staged.error.reason === "interrupted";
@@ -107,6 +135,11 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
   const executed = await work({ judged, attempt, stage: staged.value }, options);
   note({ attempt, executed }, options);
   return executed;
+}
+
+function noted(attempt: Attempt, options: ExecuteOptions, executed: Executed): Result<Executed> {
+  note({ attempt, executed: ok(executed) }, options);
+  return ok(executed);
 }
 
 const sinceStart = ({ startedAt }: Attempt): number => Date.now() - Date.parse(startedAt);
@@ -130,16 +163,36 @@ async function work(working: Working, options: ExecuteOptions): Promise<Result<E
     const settled = await options.settle(judged, outcome.value);
     if (!settled.ok) return settled;
     const facts = redactAll(outcome.value.facts, judged.step.rule.secrets ?? new Set());
-    const finished = { outcome: { ...outcome.value, facts }, durationMs: elapsed(), ...settled.value };
+    const origins = isRelationName(judged.step.id) ? options.origins(settled.value.inputs) : [];
+    const finished = {
+      outcome: { ...outcome.value, facts },
+      durationMs: elapsed(),
+      ...settled.value,
+      ...(origins.length > 0 && { origins }),
+    };
     const made = await store.publish(attempt, stage, finished, signal);
     if (!made.ok) return made;
     published = true;
-    for (const { output, path } of made.value.saved)
-      emit({ event: "warning", warning: "output-saved", output, path });
+    tell(judged, { outcome: outcome.value, published: made.value }, emit);
     return ok({ trace: made.value.trace, how: outcome.value.kind, durationMs: elapsed() });
   } finally {
     if (!published) await store.discard(attempt, stage);
   }
+}
+
+/** What a person should know of a success. */
+function tell(
+  { step }: Judged,
+  { outcome, published }: { readonly outcome: Outcome; readonly published: Published },
+  emit: Emit,
+): void {
+  for (const { output, path } of published.saved)
+    emit({ event: "warning", warning: "output-saved", output, path });
+  const { changes = [] } = published;
+  if (changes.length > 0) emit({ event: "warning", warning: "table-changed", step: step.id, changes });
+  if (outcome.kind !== "made" || !outcome.rejected) return;
+  const rows = outcome.facts.rejects ?? 0;
+  emit({ event: "warning", warning: "rows-rejected", step: step.id, rows, ...outcome.rejected });
 }
 
 function note(
@@ -152,7 +205,7 @@ function note(
     const failure = executed.error;
     const outcome = failure.reason === "interrupted" ? "interrupted" : "failed";
     history?.note({ ...known, durationMs: sinceStart(attempt), outcome, failure });
-  } else if (executed.value.how === "made" || executed.value.how === "unchanged") {
+  } else if (executed.value.how !== "already" && executed.value.how !== "given-up") {
     const { how, durationMs, trace } = executed.value;
     history?.note({ ...known, durationMs, outcome: how, facts: trace.facts });
   }
@@ -186,7 +239,8 @@ async function run({ judged, attempt, stage }: Working, options: ExecuteOptions)
   const child = step.recipe.kind === "sh" ? options.child?.() : undefined;
   const job: Job = {
     step,
-    inputs: given(step, inputs).filter((name) => !isTableName(name)),
+    inputs: given(step, inputs).filter((name) => !isRelationName(name)),
+    ...(step.recipe.kind === "sql" && { tables: given(step, inputs).filter(isRelationName) }),
     stage,
     previous: intact && !options.forced ? trace : undefined,
     threads,

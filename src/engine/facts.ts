@@ -1,7 +1,7 @@
 // What is seen of names during one build: each asked for once, in batches, each from the store that holds it. Knows nothing of rules.
 import { ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
-import { isTableName } from "../core/target.js";
+import { isRelationName } from "../core/target.js";
 import type { Fact, Trace } from "../core/trace.js";
 import type { Store } from "./ports.js";
 
@@ -11,7 +11,7 @@ export interface Stores {
 }
 
 export const storeOf = (stores: Stores, name: string): Store =>
-  isTableName(name) ? stores.tables : stores.files;
+  isRelationName(name) ? stores.tables : stores.files;
 
 /** Lives for one build. What a step has just published is set, not looked at again. */
 export class Facts {
@@ -47,7 +47,7 @@ export class Facts {
 
   /** Those of some names that somebody has touched since they were observed. */
   async moved(names: readonly string[]): Promise<Result<ReadonlySet<string>>> {
-    const files = names.filter((name) => !isTableName(name));
+    const files = names.filter((name) => !isRelationName(name));
     const stamps = files.length === 0 ? ok([]) : await this.#stores.files.stamps(files);
     if (!stamps.ok) return stamps;
     return ok(new Set(files.filter((name, i) => stamps.value[i] !== stampOf(this.of(name)))));
@@ -80,8 +80,10 @@ export class Facts {
   }
 
   /** Takes over what a step has made. */
-  async published({ outputs }: Trace): Promise<Result<void>> {
-    const files = outputs.filter(({ name }) => !isTableName(name)).map(({ name }) => name);
+  async published(step: Step, trace: Trace): Promise<Result<void>> {
+    const { outputs } = trace;
+    this.#traces.set(step, trace);
+    const files = outputs.filter(({ name }) => !isRelationName(name)).map(({ name }) => name);
     const stamps = files.length === 0 ? ok([]) : await this.#stores.files.stamps(files);
     if (!stamps.ok) return stamps;
     for (const { name, digest } of outputs) {

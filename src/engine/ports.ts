@@ -1,7 +1,18 @@
 // What the engine asks of the world: stores that hold targets, and runners that carry out recipes. Knows none that exist.
 import type { Holder, Result } from "../core/failure.js";
-import type { Recipe, Step } from "../core/rule.js";
-import type { Because, Digest, Ended, Fact, NamedDigest, Parts, RunFacts, Trace } from "../core/trace.js";
+import type { Reject } from "../core/failure-data.js";
+import type { Recipe, Statement, Step } from "../core/rule.js";
+import type {
+  Because,
+  Digest,
+  Ended,
+  Fact,
+  NamedDigest,
+  Origin,
+  Parts,
+  RunFacts,
+  Trace,
+} from "../core/trace.js";
 
 /** How far a running recipe is. `done` and `total` are in `unit`; without a total the end is not known. */
 export interface Progress {
@@ -22,12 +33,15 @@ export type Stage =
       /** `paths` are the final ones: the recipe writes where others read. */
       readonly inPlace?: true;
     }
-  | { readonly kind: "table"; readonly writer: TableWriter };
+  | { readonly kind: "table"; readonly writer: TableWriter }
+  | { readonly kind: "query"; readonly writer: QueryWriter };
 
 /** A column as Postgres sees it. `type` is a type name that Postgres accepts, as `bigint` or `numeric(10,2)`. */
 export interface TableColumn {
   readonly name: string;
   readonly type: string;
+  /** The source has shown no value of it, so that its type says nothing: it takes whatever type the table has. */
+  readonly unseen?: true;
 }
 
 /** Takes the rows of one table or partition, out of sight, inside the transaction that will publish them. */
@@ -35,7 +49,8 @@ export interface TableWriter {
   /**
    * Makes room for rows of these columns, merged with the columns that the table already has.
    * Answers the columns to send, in the order given, with the types to send them as. A type may be other than asked for
-   * (the table's own); the sender checks that each value survives the change.
+   * (the table's own); the sender checks that each value survives the change. A column that is asked for and not among
+   * them is not wanted (contract `discard`, or a key that the table fills itself).
    */
   open(columns: readonly TableColumn[]): Promise<Result<readonly TableColumn[]>>;
   /**
@@ -43,6 +58,19 @@ export interface TableWriter {
    * Answers the number of rows that the server took.
    */
   copy(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<number>>;
+  /** Keeps rows that were set aside with the record of the load. Once, before or after `copy`. */
+  reject(file: string, rows: readonly Reject[]): Promise<Result<void>>;
+}
+
+/**
+ * Has the database itself make the rows of a table or partition, or a view, inside the transaction that will publish it.
+ * An `sql-error` of it counts lines and columns by the text that a person wrote.
+ */
+export interface QueryWriter {
+  /** Takes one query, whose rows become those of the table or partition, or which becomes the view. Answers the rows, of a view none. */
+  query(statement: Statement, signal: AbortSignal): Promise<Result<number | undefined>>;
+  /** Runs statements that leave the table as it is to be: then it must be there. Answers its rows. */
+  run(statements: Statement, signal: AbortSignal): Promise<Result<number>>;
 }
 
 /** All that a runner is given for one run of one recipe. */
@@ -50,6 +78,8 @@ export interface Job {
   readonly step: Step;
   /** The recipe's inputs that are files and are there, as paths relative to the root, which is the current directory. */
   readonly inputs: readonly string[];
+  /** Those that are tables or views and are there; left out, all of them are. */
+  readonly tables?: readonly string[];
   readonly stage: Stage;
   /** The record of the last success if its output is still in place, for conditional requests. */
   readonly previous: Trace | undefined;
@@ -120,6 +150,8 @@ export type Outcome =
       readonly read?: readonly string[];
       /** Those of `read` that were written after the recipe had started. */
       readonly writtenMeanwhile?: readonly string[];
+      /** The first of the rows that were set aside, if there are any, and the file that they are of. */
+      readonly rejected?: { readonly file: string; readonly first: Reject };
     }
   /** What is published already is still right (the server said "not modified"): nothing was staged. */
   | { readonly kind: "unchanged"; readonly facts: RunFacts };
@@ -141,6 +173,10 @@ export interface Attempt {
   readonly startedAt: string;
   /** Built although fresh: a store must not answer `already`. */
   readonly forced: boolean;
+  /** The record of the last success. */
+  readonly previous?: Trace;
+  /** What it is made of is still going on: the record is provisional. */
+  readonly provisional?: true;
 }
 
 /** A recipe that ended well, and what is to be recorded of it. */
@@ -150,10 +186,14 @@ export interface Finished {
   /** Those of the attempt, but `unsettled` where one was touched while the recipe ran. */
   readonly inputs: readonly NamedDigest[];
   readonly discovered: readonly NamedDigest[];
+  /** Where the inputs come from, however far up; for people. */
+  readonly origins?: readonly Origin[];
 }
 
 export interface Published {
   readonly trace: Trace;
+  /** What was changed of the table so that the rows fit, in words; left out: nothing. */
+  readonly changes?: readonly string[];
   /** Outputs that held what dmake had not made, and where that is now. */
   readonly saved: readonly { readonly output: string; readonly path: string }[];
 }
@@ -166,6 +206,19 @@ export interface Waiting {
   readonly noWait: boolean;
   /** Told once, before the waiting begins. */
   readonly onWait: (holder: Holder) => void;
+}
+
+/** What a comparison of content with the record found. */
+export interface Verified {
+  readonly name: string;
+  /**
+   * `same` · `changed`: rows were added, deleted or changed · `missing`: recorded, and not there any more · `unrecorded`:
+   * nothing is known of it · `unknown`: it cannot be compared, for the reason in `problem`.
+   */
+  readonly state: "same" | "changed" | "missing" | "unrecorded" | "unknown";
+  readonly recordedRows?: number;
+  readonly foundRows?: number;
+  readonly problem?: string;
 }
 
 /** A kind of place where targets live, and where their records live with them. */
@@ -193,6 +246,17 @@ export interface Store {
   ): Promise<Result<Published>>;
   /** Records what is there as if it had been made now, for somebody who vouches for it. */
   adopt(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace>>;
+  /**
+   * Does what is newly declared of something that is there, whose content stays: indexes, comments and grants of a table.
+   * Asked where nothing but parts that begin with `table.` has changed. Nothing: it has to be made anew.
+   */
+  amend?(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace | undefined>>;
+  /** Compares the content of what is there with what was recorded when it was made, in order. Reads all of it. */
+  verify?(
+    names: readonly string[],
+    report: (one: Verified) => void,
+    signal: AbortSignal,
+  ): Promise<Result<void>>;
   /** Leaves nothing of a stage behind. */
   discard(attempt: Attempt, stage: Stage): Promise<void>;
   close(): Promise<void>;

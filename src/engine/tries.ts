@@ -9,6 +9,7 @@ import { type Executed, execute } from "./execute.js";
 import { type Facts, type Stores, storeOf } from "./facts.js";
 import type { Judged } from "./judge.js";
 import type { Needs } from "./needs.js";
+import { originsOf } from "./origins.js";
 import type { Paused } from "./paused.js";
 import type { Child, History, Job, Lineage, Runners } from "./ports.js";
 import { type Asked, settle } from "./settle.js";
@@ -92,6 +93,7 @@ async function tryOnce(
       return false;
     },
     need: needOf(step, asked, options),
+    origins: (inputs) => originsOf(inputs, { graph, facts }),
     settle: (known, outcome) => settle(known, { facts, graph, emit, asked, outcome }),
   });
   if (!changed) return { kind: "ended", ended };

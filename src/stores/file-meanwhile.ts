@@ -1,6 +1,6 @@
 // Judges what another process has recorded while this one waited: whether it is just what was to be made. Knows nothing of locks or of where records are.
 import { ok, type Result } from "../core/failure.js";
-import { isTableName } from "../core/target.js";
+import { isRelationName } from "../core/target.js";
 import type { Fact, Trace } from "../core/trace.js";
 import { judge, named } from "../core/verdict.js";
 import type { Attempt } from "../engine/ports.js";
@@ -12,7 +12,7 @@ export async function isFresh(
 ): Promise<Result<boolean>> {
   const before = trace.discovered ?? [];
   // Only the engine can ask for tables; it judges again next time.
-  if (before.some(({ name }) => isTableName(name))) return ok(false);
+  if (before.some(({ name }) => isRelationName(name))) return ok(false);
   const outputs = await observe(step.outputs);
   const found = outputs.ok ? await observe(before.map(({ name }) => name)) : outputs;
   if (!outputs.ok) return outputs;

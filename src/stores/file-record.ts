@@ -1,6 +1,6 @@
 // The record of a success, and of what somebody vouches for. Knows nothing of where records are kept.
 import { fail, ok, type Result } from "../core/failure.js";
-import { isTableName } from "../core/target.js";
+import { isRelationName } from "../core/target.js";
 import type { MadeDigest, NamedDigest, Trace } from "../core/trace.js";
 import { named } from "../core/verdict.js";
 import type { Attempt, Finished } from "../engine/ports.js";
@@ -24,6 +24,7 @@ export function traceOf(
     checkedAt: attempt.startedAt,
     durationMs,
     facts: outcome.kind === "unchanged" ? { ...previous?.facts, ...outcome.facts } : outcome.facts,
+    ...(attempt.provisional && { provisional: true }),
   };
 }
 
@@ -52,6 +53,7 @@ export async function adopted(attempt: Attempt, bench: Bench): Promise<Result<Tr
     checkedAt: startedAt,
     durationMs: 0,
     facts: isSame && old.value ? old.value.facts : {},
+    ...(attempt.provisional && { provisional: true }),
   });
 }
 
@@ -83,7 +85,7 @@ async function seenNow(
   discovered: readonly NamedDigest[],
   { contents, records }: Bench,
 ): Promise<Result<readonly NamedDigest[]>> {
-  const names = discovered.map(({ name }) => name).filter((name) => !isTableName(name));
+  const names = discovered.map(({ name }) => name).filter((name) => !isRelationName(name));
   const seen = await contents.observe(names);
   const facts = seen.ok ? factsOf(names, seen.value, records) : seen;
   if (!facts.ok) return facts;

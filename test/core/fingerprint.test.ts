@@ -171,3 +171,41 @@ test("a fingerprint tells apart what would look alike when strung together", () 
   ];
   assert.equal(new Set(prints).size, prints.length);
 });
+
+test("what a table's declaration changes of its rows is a part, and what it does not can be told by its name", () => {
+  const load: Recipe = { kind: "load", columns: {}, csv: {}, partitionColumn: undefined };
+  const table = { contract: "evolve", maxRejects: 0 } as const;
+  assert.deepEqual(parts({ ...load, table }), { kind: "table" });
+  assert.deepEqual(parts({ ...load, table: { ...table, contract: "freeze", ownKey: true } }), {
+    kind: "table",
+  });
+  const rows = { ...table, contract: "discard", maxRejects: 3, strategy: "merge", key: ["id"] } as const;
+  assert.deepEqual(parts({ ...load, rename: { a: "b" }, table: rows }), {
+    kind: "table",
+    "rename.a": "b",
+    strategy: "merge",
+    contract: "discard",
+    maxRejects: "3",
+    key: '["id"]',
+  });
+  const shape: Recipe = {
+    ...load,
+    table: {
+      ...table,
+      key: ["id"],
+      indexes: [{ columns: ["a"] }],
+      comment: "text",
+      comments: { a: "first" },
+      grants: { reader: ["SELECT"] },
+    },
+  };
+  const { kind, ...amended } = parts(shape);
+  assert.deepEqual(kind, "table");
+  assert.deepEqual(Object.keys(amended).sort(), [
+    "table.comment",
+    "table.comments.a",
+    "table.grants.reader",
+    "table.indexes",
+    "table.key",
+  ]);
+});

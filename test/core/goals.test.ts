@@ -56,8 +56,6 @@ test("what is no list and no range is refused with examples", () => {
     "{a}",
     "{}",
     "{month}",
-    "{3..1}",
-    "{2023-02..2023-01}",
     "{a..c}",
     "{1..}",
     "{..1}",

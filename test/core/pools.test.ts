@@ -11,7 +11,7 @@ const stepOf = (id: string, pools?: Readonly<Record<string, number>>): Step =>
 /** Steps that queue in order, and a way to have all start whose turn it is. */
 function waiting(pools: Pools, ...steps: Step[]) {
   const queue = new Queue();
-  for (const step of steps) queue.add(step, pools, { ahead: false });
+  for (const [turn, step] of steps.entries()) queue.add(step, pools, turn);
   const start = () => {
     const started: string[] = [];
     for (let step = queue.next(pools); step; step = queue.next(pools)) {
@@ -78,8 +78,8 @@ test("ten thousand that wait for a full pool do not slow down the others", () =>
   const queue = new Queue();
   pools.take({ net: 1 });
   const others = Array.from({ length: 10_000 }, (_, i) => stepOf(`o${i}`));
-  for (let i = 0; i < 10_000; i++) queue.add(stepOf(`n${i}`, { net: 1 }), pools, { ahead: false });
-  for (const step of others) queue.add(step, pools, { ahead: false });
+  for (let i = 0; i < 10_000; i++) queue.add(stepOf(`n${i}`, { net: 1 }), pools, i);
+  for (const step of others) queue.add(step, pools, 10_000);
   let asked = 0;
   const counting = Object.assign(Object.create(Pools.prototype), {
     lacking: (places: never) => {
@@ -93,4 +93,31 @@ test("ten thousand that wait for a full pool do not slow down the others", () =>
     queue.remove(step, pools);
   }
   assert.equal(asked, 20_000);
+});
+
+test("whose turn is earlier goes first, however late it comes; of one turn, who came first", () => {
+  const pools = new Pools(1, new Map());
+  const queue = new Queue();
+  const turns = [5, 1, 9, 5, 0, 7, 1];
+  for (const [i, turn] of turns.entries()) queue.add(stepOf(`${turn}.${i}`), pools, turn);
+  const next = () => {
+    const step = queue.next(pools);
+    assert(step);
+    queue.remove(step, pools);
+    return step.id;
+  };
+  assert.deepEqual([next(), next()], ["0.4", "1.1"]);
+  queue.add(stepOf("back"), pools, -1);
+  queue.add(stepOf("2"), pools, 2);
+  queue.add(stepOf("1.later"), pools, 1);
+  assert.deepEqual(Array.from({ length: queue.size }, next), [
+    "back",
+    "1.6",
+    "1.later",
+    "2",
+    "5.0",
+    "5.3",
+    "7.5",
+    "9.2",
+  ]);
 });

@@ -48,19 +48,19 @@ test("two inputs from one step, and an order-only input, count as one maker", ()
   assert.deepEqual(ready(), ["c"]);
 });
 
-test("stale steps are handed out in the order in which they became so", () => {
+test("stale steps are handed out in the order of the graph, whenever they became so", () => {
   const { schedule, move, ready } = scheduled([copies("raw", "a"), copies("raw", "b")], "a", "b");
   ready();
   move("b", "queued");
   move("a", "queued");
   assert.equal(schedule.queued, 2);
-  const taken = ["b", "a"].map(() => {
+  const taken = ["a", "b"].map(() => {
     const next = schedule.nextQueued;
     assert(next);
     schedule.move(next, "running");
     return next.id;
   });
-  assert.deepEqual([taken, schedule.nextQueued, schedule.queued], [["b", "a"], undefined, 0]);
+  assert.deepEqual([taken, schedule.nextQueued, schedule.queued], [["a", "b"], undefined, 0]);
 });
 
 test("what was held up in the middle goes on before what has not begun", () => {

@@ -2,7 +2,7 @@
 import { type Failure, fail, type Holder, ok, type Result } from "../../src/core/failure.js";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { Step } from "../../src/core/rule.js";
-import type { Digest, Fact, Trace } from "../../src/core/trace.js";
+import type { Digest, Fact, Origin, Trace } from "../../src/core/trace.js";
 import type {
   Attempt,
   Finished,
@@ -35,6 +35,12 @@ export class MemoryStore implements Store {
   readonly locked = new Map<string, { readonly holder: Holder; readonly free: Promise<void> }>();
   /** Attempts that have a stage which was neither published nor discarded. */
   readonly open = new Set<string>();
+  /** Step → whether what is there can be amended; without it, nothing can. */
+  amends: ((attempt: Attempt) => boolean) | undefined;
+  /** Where the content of the last table to be published came from. */
+  origins: readonly Origin[] = [];
+  /** What the next table to be published says that was changed of it. */
+  changes: readonly string[] = [];
   /** How often anything was recorded or published. */
   writes = 0;
   readonly #kind: Stage["kind"];
@@ -116,13 +122,21 @@ export class MemoryStore implements Store {
       }
     }
     const { inputs, discovered, outcome, durationMs } = finished;
+    this.origins = finished.origins ?? [];
     const trace = this.#record(attempt, {
       inputs,
       ...(discovered.length > 0 && { discovered }),
       durationMs,
       facts: outcome.facts,
     });
-    return ok({ trace, saved });
+    const { changes } = this;
+    return ok({ trace, saved, ...(changes.length > 0 && { changes }) });
+  }
+
+  async amend(attempt: Attempt): Promise<Result<Trace | undefined>> {
+    if (!this.amends?.(attempt) || !attempt.previous) return ok(undefined);
+    const { inputs, durationMs, facts } = attempt.previous;
+    return ok(this.#record(attempt, { inputs, durationMs, facts }));
   }
 
   async adopt(attempt: Attempt): Promise<Result<Trace>> {
@@ -158,6 +172,7 @@ export class MemoryStore implements Store {
       attempt: id,
       startedAt,
       checkedAt: startedAt,
+      ...(attempt.provisional && { provisional: true }),
     };
     this.records.set(step.id, trace);
     this.writes += 1;
@@ -205,6 +220,7 @@ export class MemoryStore implements Store {
         this.staged.set(stagedName(attempt.step.id, attempt), Buffer.concat(parts).toString());
         return ok(parts.length);
       },
+      reject: async () => ok(undefined),
     };
   }
 }

@@ -2,8 +2,8 @@
 import type { Failure, Place } from "../../src/core/failure.js";
 import { fail, ok, type Result } from "../../src/core/failure.js";
 import { type Domain, type Pattern, parseNamePattern } from "../../src/core/pattern.js";
-import type { InputSpec, Recipe, Retries, Rule } from "../../src/core/rule.js";
-import { isTableName } from "../../src/core/target.js";
+import type { InputSpec, Recipe, Retries, Rule, TableDeclaration } from "../../src/core/rule.js";
+import { isRelationName } from "../../src/core/target.js";
 import type { Job, Outcome } from "../../src/engine/ports.js";
 
 /** What a scripted recipe may do with the world: by name what is published, by path what is staged. */
@@ -33,8 +33,16 @@ export function pattern(text: string, at = here): Pattern {
   return parsed.value;
 }
 
-export const domains = (values: Readonly<Record<string, readonly string[]>>): Record<string, Domain> =>
-  Object.fromEntries(Object.entries(values).map(([name, list]) => [name, { values: list }]));
+export const domains = (
+  values: Readonly<Record<string, readonly string[]>>,
+  open: readonly string[] = [],
+): Record<string, Domain> =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, list]) => [
+      name,
+      { values: list, ...(open.length > 0 && { open: list.filter((value) => open.includes(value)) }) },
+    ]),
+  );
 
 export interface RuleOptions {
   /** Names, other rules, or inputs as they are declared. */
@@ -50,6 +58,10 @@ export interface RuleOptions {
   /** Part of the recipe's fingerprint. */
   readonly version?: string;
   readonly work?: Work;
+  /** Values of wildcards that are still going on. */
+  readonly open?: readonly string[];
+  /** Of a table. */
+  readonly table?: Partial<TableDeclaration>;
   readonly pools?: Readonly<Record<string, number>>;
   readonly timeoutMs?: number;
   readonly retries?: Retries;
@@ -68,6 +80,9 @@ export const maybe = (input: string | Rule | InputSpec): InputSpec => ({ ...spec
 export function makes(outputs: string | readonly string[], options: RuleOptions = {}): Rule {
   const { from = [], uses = [], after = [], where = {}, pending = {} } = options;
   const { name, line = 1, version = "1", work = joins } = options;
+  const declared = options.table && {
+    table: { contract: "evolve", maxRejects: 0, ...options.table } as const,
+  };
   const patterns = [outputs].flat().map((output) => pattern(output));
   return {
     name,
@@ -77,7 +92,7 @@ export function makes(outputs: string | readonly string[], options: RuleOptions 
     uses: uses.map(spec),
     after: after.map(spec),
     domains: {
-      ...domains(where),
+      ...domains(where, options.open),
       ...Object.fromEntries(
         Object.entries(pending).map(([name, target]) => [name, { values: [], pending: target }]),
       ),
@@ -86,8 +101,8 @@ export function makes(outputs: string | readonly string[], options: RuleOptions 
     ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
     ...(options.retries && { retries: options.retries }),
     bind: () => {
-      const recipe: Recipe = isTableName(patterns[0]?.text ?? "")
-        ? { kind: "load", columns: { version }, csv: {}, partitionColumn: undefined }
+      const recipe: Recipe = isRelationName(patterns[0]?.text ?? "")
+        ? { kind: "load", columns: { version }, csv: {}, partitionColumn: undefined, ...declared }
         : { kind: "script", parts: { version }, run: async () => {} };
       scripts.set(recipe, work);
       return ok(recipe);
@@ -125,7 +140,7 @@ export async function put(job: Job, desk: Desk, text: (output: string) => string
     stage.paths.forEach((path, i) => {
       desk.write(path, text(step.outputs[i] ?? ""));
     });
-  else await stage.writer.copy(chunks(text(step.id)), signal);
+  else if (stage.kind === "table") await stage.writer.copy(chunks(text(step.id)), signal);
 }
 
 async function* chunks(text: string): AsyncGenerator<Uint8Array> {

@@ -7,7 +7,7 @@ import { type Graph, graphOf } from "../../src/core/graph.js";
 import type { Globs } from "../../src/core/inputs.js";
 import type { Recipe, Rule } from "../../src/core/rule.js";
 import { type RuleSet, ruleSet } from "../../src/core/rule-set.js";
-import { isTableName } from "../../src/core/target.js";
+import { isRelationName } from "../../src/core/target.js";
 import type { Ended } from "../../src/core/trace.js";
 import type { Reason } from "../../src/core/verdict.js";
 import { adopt } from "../../src/engine/adopt.js";
@@ -180,11 +180,18 @@ export class World {
       if (job.signal.aborted) return fail({ reason: "interrupted" });
       return workOf(recipe)(job, desk);
     };
-    return { download: scripted, parquet: scripted, load: scripted, sh: scripted, script: scripted };
+    return {
+      download: scripted,
+      parquet: scripted,
+      load: scripted,
+      sql: scripted,
+      sh: scripted,
+      script: scripted,
+    };
   }
 
   #storeOf(name: string): MemoryStore {
-    return isTableName(name) ? this.tables : this.files;
+    return isRelationName(name) ? this.tables : this.files;
   }
 }
 
