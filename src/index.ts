@@ -1,10 +1,9 @@
 // What a Datafile imports: the functions that declare rules, domains and parameters. Knows nothing of running them.
-import type { Binding, ColumnTypes, Command, Compression, CsvOptions } from "./core/rule.js";
+import type { ColumnTypes, Command, Compression, CsvOptions } from "./core/rule.js";
 import { checkCall } from "./datafile/call.js";
 import { scriptRule, shellRule } from "./datafile/code-rule.js";
-import { compressionProblem, declare, onlySingleFiles } from "./datafile/declare.js";
 import { duration, monthsBetween } from "./datafile/domain.js";
-import { plainFileUrl } from "./datafile/file-url.js";
+import { downloadRule, parquetRule } from "./datafile/file-rule.js";
 import { globInput, optionalInput } from "./datafile/input.js";
 import { listedValues } from "./datafile/manifest.js";
 import type {
@@ -22,12 +21,12 @@ import type {
   TableOptions,
 } from "./datafile/options.js";
 import { parameter, secretValue } from "./datafile/parameter.js";
-import { downloadRetries } from "./datafile/patience.js";
 import { declarePool } from "./datafile/pool.js";
-import { callerPlace, session } from "./datafile/session.js";
 import type { Dollar } from "./datafile/shell.js";
+import type { SqlFileOptions, SqlGiven, SqlOptions } from "./datafile/sql-options.js";
+import { sqlRule } from "./datafile/sql-rule.js";
+import type { Sql, SqlDollar, SqlTable } from "./datafile/sql-template.js";
 import { tableRule } from "./datafile/table-rule.js";
-import { unboundIn, urlOf } from "./datafile/url-text.js";
 import type {
   Bound,
   CheckInput,
@@ -63,6 +62,12 @@ export type {
   ScriptOptions,
   Selection,
   ShellGiven,
+  Sql,
+  SqlDollar,
+  SqlFileOptions,
+  SqlGiven,
+  SqlOptions,
+  SqlTable,
   TableOptions,
   Values,
   Wild,
@@ -84,30 +89,7 @@ export function download<
   const A extends Input | readonly Input[] = never,
 >(target: P, options: DownloadOptions<P, A, U>): RuleHandle<Bound<P>> {
   checkCall("download", target, options);
-  const { url, sha256, headers, maxAge, timeout, retries } = options;
-  const { root } = session();
-  const timeoutMs = duration(timeout ?? "30 s");
-  const times = downloadRetries(retries ?? 5, callerPlace());
-  const maxAgeMs = maxAge === undefined ? undefined : duration(maxAge);
-  return declare({
-    kind: "download",
-    targets: [target],
-    options: { ...options, from: [] },
-    check: (outputs, at) => onlySingleFiles(outputs, at) ?? unboundIn(url, outputs[0], at),
-    recipe: (binding, at) => {
-      const values = binding as Values<Bound<P>>;
-      const expected = typeof sha256 === "function" ? sha256(values) : sha256;
-      return {
-        kind: "download",
-        url: plainFileUrl(urlOf(url as string | ((values: Binding) => string), binding, at), root, at),
-        ...(expected && { sha256: expected }),
-        ...(headers && { headers }),
-        ...(maxAgeMs !== undefined && { maxAgeMs }),
-        timeoutMs,
-        retries: times,
-      };
-    },
-  });
+  return downloadRule(target, options);
 }
 
 /**
@@ -123,14 +105,7 @@ export function parquet<
   const A extends Input | readonly Input[] = never,
 >(target: P, options: ParquetOptions<Bound<P>, I, A>): RuleHandle<Bound<P>> {
   checkCall("parquet", target, options);
-  const { columns = {}, csv = {}, compression = "zstd" } = options;
-  return declare({
-    kind: "parquet",
-    targets: [target],
-    options,
-    check: (outputs, at) => onlySingleFiles(outputs, at) ?? compressionProblem(compression, at),
-    recipe: () => ({ kind: "parquet", columns, csv, compression }),
-  });
+  return parquetRule(target, options);
 }
 
 /**
@@ -148,6 +123,48 @@ export function table<
 >(target: P, options: TableOptions<Bound<P>, I, A>): RuleHandle<Bound<P>> {
   checkCall("table", target, options);
   return tableRule(target, options);
+}
+
+/**
+ * Declares a table, a partition or a view that Postgres itself makes of others: one query, whose rows become those of the
+ * table or which becomes the view, or statements that leave the table as it is to be. In one transaction with its record,
+ * as a load. Values are bound and names quoted, whatever is in them.
+ *
+ * A table is stale when the content of a table that it is made `from` has changed, when its SQL has, or when somebody has
+ * dropped or emptied it; its rows replace the old ones as those of a load do. A single query runs while others read and
+ * write. Statements lock what they lock until all of them are through, so that long ones belong into a query.
+ *
+ * @example
+ * export const daily = sql("table:daily/{month}", { from: loaded, key: "day" }, ({ $, input }) => $`
+ *   select pickup::date as day, count(*) as trips, sum(fare) as fares from ${input} group by 1`);
+ * export const recent = sql("view:recent", { after: daily.all() }, ({ $ }) => $`
+ *   select * from ${$.table("daily")} where day > current_date - 30`);
+ * export const top = sql("table:top", { from: daily.all(), file: "sql/top.sql", values: { limit: 5 } });
+ */
+export function sql<
+  const P extends `table:${string}` | `view:${string}`,
+  const F extends string,
+  const I extends Input | readonly Input[] = never,
+  const A extends Input | readonly Input[] = never,
+  const U extends Input | readonly Input[] = never,
+>(target: P, options: SqlFileOptions<Bound<P>, I, A, U, F>): RuleHandle<Bound<P>>;
+export function sql<
+  const P extends `table:${string}` | `view:${string}`,
+  const I extends Input | readonly Input[] = never,
+  const A extends Input | readonly Input[] = never,
+  const U extends Input | readonly Input[] = never,
+>(
+  target: P,
+  options: SqlOptions<Bound<P>, I, A, U>,
+  query: (given: SqlGiven<Bound<P>>) => Sql,
+): RuleHandle<Bound<P>>;
+export function sql(
+  target: string,
+  options: object,
+  query?: (given: SqlGiven<string>) => Sql,
+): RuleHandle<string> {
+  checkCall("sql", target, options);
+  return sqlRule(target, options, query);
 }
 
 type OneOrMore = string | readonly string[];
@@ -250,20 +267,29 @@ export function valuesIn<const I extends string | RuleHandle | Selection>(
 }
 
 /**
- * All months from the first to the last, both included, as `YYYY-MM`.
+ * All months from the first to the last, both included, as `YYYY-MM`; `"now"` is the current one (UTC).
+ *
+ * A month that is not over is open: what is downloaded of it is provisional, and the server is asked again in every build
+ * (or after its `maxAge`) whether it has more, and once more when the month is over. `openFor` keeps months open after their
+ * end, for publishers who come late or correct what they have published.
  *
  * @example
  * months("2021-11", "2022-02")   // "2021-11", "2021-12", "2022-01", "2022-02"
+ * months("2019-01", "now", { openFor: "45 days" })
  */
-export function months(first: string, last: string): readonly string[] {
-  return monthsBetween(first, last);
+export function months(
+  first: string,
+  last: string,
+  { openFor = 0 }: { readonly openFor?: Duration } = {},
+): readonly string[] {
+  return monthsBetween(first, last, { nowMs: Date.now(), openForMs: duration(openFor) });
 }
 
 /**
  * Declares a pool: at most `size` recipes that take a place of it with the option `pool` run at once, whatever `-j` says.
  * In every module it is the same pool: declare it once, and name it or import it elsewhere.
  *
- * `pool("db", 4)` sets how many recipes may work in the database at once, 8 unless said; every `table` takes a place.
+ * `pool("db", 4)` sets how many recipes may work in the database at once, 8 unless said; every `table` and `sql` takes a place.
  * `cpu` and `console` are there as well and have their sizes by nature.
  *
  * @example

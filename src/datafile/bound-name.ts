@@ -2,7 +2,7 @@
 import type { Place } from "../core/failure.js";
 import { type Domain, fill, type Pattern, shownValue, valueProblem } from "../core/pattern.js";
 import type { Binding, InputSpec } from "../core/rule.js";
-import { isTableName, isTemporaryName } from "../core/target.js";
+import { isRelationName, isTemporaryName } from "../core/target.js";
 import { refuse } from "./session.js";
 
 export interface Naming {
@@ -25,8 +25,8 @@ export function nameCheck({ outputs, inputs, domains, at }: Naming): (values: Bi
   });
   const patterns = inputs.flatMap((input) => (input.kind === "pattern" ? [input.pattern] : []));
   const mayBeTable = [...outputs, ...patterns].filter(couldBecomeTable);
-  const tables = outputs.filter(({ text }) => isTableName(text));
-  const files = outputs.filter(({ text }) => !isTableName(text));
+  const tables = outputs.filter(({ text }) => isRelationName(text));
+  const files = outputs.filter(({ text }) => !isRelationName(text));
   const text = first?.text ?? "";
   return (values) => {
     for (const name of open) {
@@ -37,7 +37,8 @@ export function nameCheck({ outputs, inputs, domains, at }: Naming): (values: Bi
     }
     for (const pattern of mayBeTable) {
       const made = fill(pattern, values);
-      if (isTableName(made)) refused(`\`${pattern.text}\` is a file, and \`${made}\` would be a table`, at);
+      if (isRelationName(made))
+        refused(`\`${pattern.text}\` is a file, and \`${made}\` would be a table`, at);
     }
     for (const pattern of tables) checkTable(pattern, values, at);
     for (const pattern of files) checkFile(pattern, values, at);
@@ -54,7 +55,7 @@ const refused = (problem: string, at: Place): never =>
 
 /** Whether its literal beginning leaves it to the values to make it the name of a table. */
 const couldBecomeTable = ({ text, literals: [prefix = ""] }: Pattern): boolean =>
-  !isTableName(text) && "table:".startsWith(prefix);
+  !isRelationName(text) && "table:".startsWith(prefix);
 
 /** What stands before the first dot of a table's name is its schema: no value may bring that dot with it. */
 function checkTable({ text, literals, wildcards }: Pattern, values: Binding, at: Place): void {

@@ -1,6 +1,7 @@
 // What each function of a Datafile cannot do without, and what it knows, for callers that no compiler checked. Knows nothing of what is done with it.
 import { similar } from "../core/similar.js";
 import { callerPlace, DeclarationError } from "./session.js";
+import { shapeOptions } from "./table-shape.js";
 
 type Check = (given: unknown) => boolean;
 
@@ -29,13 +30,18 @@ const calls = {
   },
   parquet: {
     options: { from: isGiven },
-    known: [...common, ...patience, "columns", "csv", "compression", "sameness"],
+    known: [...common, ...patience, "columns", "rename", "csv", "compression", "sameness"],
     example: 'parquet("x.parquet", { from: "x.csv" })',
   },
   table: {
     options: { from: isGiven },
-    known: [...common, ...patience, "columns", "csv", "partitionColumn"],
+    known: [...common, ...patience, ...shapeOptions, "columns", "rename", "csv", "maxRejects"],
     example: 'table("table:NAME", { from: "x.csv" })',
+  },
+  sql: {
+    options: {},
+    known: [...common, ...patience, ...shapeOptions, "from", "uses", "file", "values", "version"],
+    example: 'sql("table:NAME", { from: "table:x" }, ({ $, input }) => $`select … from ${input}`)',
   },
   sh: {
     options: {},

@@ -2,7 +2,7 @@
 import { type Failure, fail, ok, type Place, type Result } from "../core/failure.js";
 import { type Pattern, parseNamePattern } from "../core/pattern.js";
 import type { Binding, Recipe, Rule } from "../core/rule.js";
-import { isTableName } from "../core/target.js";
+import { isRelationName } from "../core/target.js";
 import { nameCheck } from "./bound-name.js";
 import type { RuleKind } from "./call.js";
 import { inputSpec, listed } from "./input.js";
@@ -84,7 +84,7 @@ export function declare<W extends string>(declaration: Declaration): RuleHandle<
 
 /** Refuses tables as targets: only `table` can make them. */
 export function onlyFiles(outputs: readonly Pattern[], at: Place): Failure | undefined {
-  const wrong = outputs.find(({ text }) => isTableName(text));
+  const wrong = outputs.find(({ text }) => isRelationName(text));
   const problem = `\`${wrong?.text}\` is a table, and this kind of rule makes files`;
   return wrong && { reason: "bad-rule", problem, at, help: `table("${wrong.text}", …)` };
 }

@@ -23,12 +23,31 @@ export function domainValues(
   return [...new Set(values as readonly string[])];
 }
 
-/** Months as `YYYY-MM`, both ends included. Refuses what is no month, and an end before the start. */
-export function monthsBetween(first: string, last: string): readonly string[] {
-  const [from, to] = [indexOfMonth(first), indexOfMonth(last)];
+/** Lists of months, each with those that are not over. A list that is made from one of them says nothing of that. */
+const openIn = new WeakMap<object, readonly string[]>();
+
+/** Those values of a list that are still going on. */
+export const openValues = (values: object): readonly string[] => openIn.get(values) ?? [];
+
+/**
+ * Months as `YYYY-MM`, both ends included; `now` is the month of `nowMs`, in UTC. Those that end less than `openForMs` ago,
+ * or later, are open. Refuses what is no month, and an end before the start.
+ */
+export function monthsBetween(
+  first: string,
+  last: string,
+  { nowMs, openForMs = 0 }: { readonly nowMs: number; readonly openForMs?: number },
+): readonly string[] {
+  const now = new Date(nowMs).toISOString().slice(0, 7);
+  const [from, to] = [indexOfMonth(first), indexOfMonth(last === "now" ? now : last)];
   if (to < from) refuse(`\`months("${first}", "${last}")\` ends before it begins`);
-  return Array.from({ length: to - from + 1 }, (_, i) => monthAt(from + i));
+  const months = Array.from({ length: to - from + 1 }, (_, i) => monthAt(from + i));
+  const open = months.filter((_, i) => nowMs < endOfMonth(from + i) + openForMs);
+  if (open.length > 0) openIn.set(months, open);
+  return months;
 }
+
+const endOfMonth = (index: number): number => Date.UTC(Math.floor(index / 12), (index % 12) + 1);
 
 function indexOfMonth(text: string): number {
   const found = month.exec(text);

@@ -3,7 +3,7 @@ import type { Place, Result } from "../core/failure.js";
 import { expandInput } from "../core/inputs.js";
 import { type Pattern, parseNamePattern, parsePattern } from "../core/pattern.js";
 import type { InputSpec } from "../core/rule.js";
-import { isTableName, normalisePath } from "../core/target.js";
+import { isRelationName, normalisePath } from "../core/target.js";
 import { callerPlace, refuse, ruleOf, take } from "./session.js";
 import type { Glob, Input, InputWild, Optional } from "./wild.js";
 
@@ -116,7 +116,7 @@ function globProblem(text: string): string | undefined {
     return `\`${list}\` is no wildcard, which is what braces are here: give several globs, or write \`@(a|b)\``;
   if (/\[[^\]]*\{/.test(text))
     return "a wildcard stands for a whole text, and not for characters in brackets";
-  if (isTableName(text)) return "a glob is of files: of tables, take the rule's `.all()`";
+  if (isRelationName(text)) return "a glob is of files: of tables, take the rule's `.all()`";
   if (text.endsWith("/")) return "a glob finds files: leave out the `/` at its end";
   return /^!(?!\()/.test(text) ? "a glob says what to take, and not what to leave out" : undefined;
 }

@@ -1,6 +1,6 @@
 // Values of wildcards that are listed in a target: read from its content, or awaited where that is not known yet. Knows nothing of building it.
 import type { Place } from "../core/failure.js";
-import { isTableName } from "../core/target.js";
+import { isRelationName } from "../core/target.js";
 import { domainValues } from "./domain.js";
 import { namesOf, specAt, wildcardsOf } from "./input.js";
 import { callerPlace, DeclarationError, refuse, session, take, userPlace } from "./session.js";
@@ -88,7 +88,7 @@ function nameOf(input: unknown, at: Place): string {
   const names = take(namesOf(spec));
   const [name] = names;
   if (name === undefined || names.length > 1) return refused(`this stands for ${names.length}`);
-  if (isTableName(name)) refused(`\`${name}\` is a table`);
+  if (isRelationName(name)) refused(`\`${name}\` is a table`);
   const patterns = spec.kind === "pattern" ? [spec.pattern] : spec.rule.outputs;
   if (patterns.some(({ directory }) => directory)) refused(`\`${name}/\` is a directory`);
   return name;

@@ -1,6 +1,6 @@
 // `need` as functions of the Datafile call it: names as people write them in, paths out. Knows nothing of how they are brought up to date.
 import type { ScriptContext } from "../core/rule.js";
-import { isTableName, parseTarget } from "../core/target.js";
+import { isRelationName, parseTarget } from "../core/target.js";
 import { quotePath } from "./shell.js";
 
 /** Throws at once for what cannot be needed, where it was called: a mistake of the function, told as any other. */
@@ -8,7 +8,7 @@ export const needing =
   (need: ScriptContext["need"]) =>
   (...names: readonly unknown[]): Promise<readonly string[]> => {
     const needed = names.map(nameOf);
-    return new Needed(need(needed), needed.filter((name) => !isTableName(name)).map(quotePath));
+    return new Needed(need(needed), needed.filter((name) => !isRelationName(name)).map(quotePath));
   };
 
 function nameOf(name: unknown): string {

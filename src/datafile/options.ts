@@ -1,5 +1,14 @@
 // What each function of a Datafile is given: options, and what recipes see. Knows nothing at run time: there is no code here.
-import type { ColumnTypes, Compression, CsvOptions } from "../core/rule.js";
+import type {
+  ColumnTypes,
+  Compression,
+  Contract,
+  CsvOptions,
+  IndexDeclaration,
+  Privilege,
+  Renames,
+  Strategy,
+} from "../core/rule.js";
 import type { Dollar } from "./shell.js";
 import type { Bound, CheckInput, CheckValues, Paths, Values } from "./wild.js";
 
@@ -22,7 +31,7 @@ export interface Pool {
 /** Pools of which a recipe takes one place each, or pools by name with how many it takes. */
 export type PoolPlaces = string | Pool | readonly (string | Pool)[] | { readonly [name: string]: number };
 
-interface Common<W extends string, A> {
+export interface Common<W extends string, A> {
   /**
    * Wildcard → the values it may have, in order. Left out, a wildcard takes them from the rules in `from`; with none
    * there either, the rule still builds when asked for by name, but is listed nowhere and in no goal.
@@ -35,7 +44,7 @@ interface Common<W extends string, A> {
    * the pools that the Datafile declares there are
    * - `cpu`: as many places as `-j` says, of which every recipe takes one unless said; asking for more takes all of them.
    *   For recipes that use several cores themselves.
-   * - `db`: 8 places, unless declared otherwise. Every table rule takes one.
+   * - `db`: 8 places, unless declared otherwise. Every `table` and every `sql` takes one.
    * - `console`: one place. The recipe has the terminal to itself and can ask there; all others have no stdin. For `sh`
    *   and `script` only.
    *
@@ -50,7 +59,7 @@ interface Common<W extends string, A> {
 }
 
 /** How long a recipe may take, and whether it is tried again. Of a `download` both mean something else. */
-interface Patience {
+export interface Patience {
   /**
    * How long one run of the recipe may take; then it is stopped and has failed. Without it, as long as it takes. What
    * it waits for does not count: places in pools, other dmakes, targets that it `need`s. No reason to build again when
@@ -123,18 +132,78 @@ export interface DownloadOptions<P extends string, A, U = string> extends Common
 export interface ParquetOptions<W extends string, I, A> extends FromOne<W, I, A>, Same, Patience {
   /** Column → DuckDB type, for columns whose type is not to be taken from the data. Every value is checked either way. */
   readonly columns?: ColumnTypes;
+  /**
+   * Column of the file → its name from there on, where publishers have changed their minds. A name that a file does not
+   * have is passed over; `columns` goes by the new names.
+   *
+   * @example
+   * rename: { "Province/State": "province", Province_State: "province" }
+   */
+  readonly rename?: Renames;
   /** How to read text; left out, it is found by looking. */
   readonly csv?: CsvOptions;
   /** `zstd` unless said. */
   readonly compression?: Compression;
 }
 
-export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A>, Patience {
+export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A>, Patience, TableShape {
   /** Column → DuckDB type, as for `parquet`. */
   readonly columns?: ColumnTypes;
+  /** Column of the file → column of the table, as for `parquet`. */
+  readonly rename?: Renames;
   readonly csv?: CsvOptions;
-  /** The key column of a partitioned table; the wildcard after the `/` unless said. */
+  /**
+   * So many rows of a file may be set aside that do not fit (fields too many or too few, a value that is none of its
+   * column's type), into `dmake.rejects`, with line, column, value and reason; one more fails the load. None unless said.
+   */
+  readonly maxRejects?: number;
+}
+
+/** What is said of a table besides its rows. All but `strategy` and `contract` is done to a table that is there without loading it anew. */
+export interface TableShape {
+  /**
+   * The key column of a partitioned table; the wildcard after the `/` unless said. A column of the data of that name is
+   * an error, unless it is named here: then it is the key, and all its values must be the partition's.
+   */
   readonly partitionColumn?: string;
+  /**
+   * How new rows take the place of old ones. Left out: `swap` for a partition, `delete` where its table is there and not
+   * partitioned, `replace` for a whole table.
+   * - `swap`: the partition is built aside and attached in the place of the old one; readers wait for milliseconds.
+   * - `delete`: in one table that is not partitioned, the partition's rows are deleted and the new ones inserted.
+   * - `replace`: all rows are deleted and the new ones inserted.
+   * - `merge`: rows whose `key` is there take the old row's place, others are added, none is deleted. Loaded by
+   *   partitions, a row of an older partition never overwrites one of a newer.
+   */
+  readonly strategy?: Strategy;
+  /**
+   * What the table may become when rows come that do not fit it.
+   * - `evolve`, unless said: new columns are added, types widened where that loses nothing; nothing is dropped, renamed or
+   *   narrowed.
+   * - `freeze`: the load fails, and says every difference.
+   * - `discard`: new columns are left out, types stay.
+   */
+  readonly contract?: Contract;
+  /** The primary key, and what `merge` goes by. In a partitioned table the partition column comes before it. */
+  readonly key?: string | readonly string[];
+  /**
+   * Indexes: a column, several, or an object that says more.
+   *
+   * @example
+   * indexes: ["pickup_datetime", ["PULocationID", "DOLocationID"], { columns: ["id"], unique: true }]
+   */
+  readonly indexes?: readonly (string | readonly string[] | IndexDeclaration)[];
+  /** The table's comment. */
+  readonly comment?: string;
+  /** Column → its comment. */
+  readonly comments?: Readonly<Record<string, string>>;
+  /**
+   * Role → what it may do.
+   *
+   * @example
+   * grants: { reader: "SELECT", app: ["SELECT", "INSERT"] }
+   */
+  readonly grants?: Readonly<Record<string, Privilege | readonly Privilege[]>>;
 }
 
 /** What `sh` and `script` take alike: `I` are the inputs, `A` those of `after`, `U` those of `uses`, `V` the values. */

@@ -88,7 +88,7 @@ export function poolsOf(given: unknown, { kind, at }: { readonly kind: RuleKind;
       "leave it out",
     );
   // Its connection, whatever else it takes.
-  if (kind === "table" && !taken.has("db")) taken.set("db", 1);
+  if ((kind === "table" || kind === "sql") && !taken.has("db")) taken.set("db", 1);
   return taken.size === 0 ? undefined : Object.fromEntries(taken);
 }
 

@@ -1,40 +1,55 @@
 // The checks that table rules need: the target's form and its partition column. Knows nothing of Postgres.
 import type { Failure, Place } from "../core/failure.js";
 import { type Pattern, partitionWildcards } from "../core/pattern.js";
-import type { ColumnTypes, CsvOptions } from "../core/rule.js";
+import type { LoadRecipe } from "../core/rule.js";
 import { type CommonOptions, declare, directoryProblem } from "./declare.js";
+import { type ReadingOptions, readingOf } from "./reading.js";
+import { callerPlace } from "./session.js";
+import { declarationOf, type ShapeOptions, strategyProblem } from "./table-shape.js";
 import type { RuleHandle } from "./wild.js";
 
-interface LoadOptions extends CommonOptions {
-  readonly columns?: ColumnTypes;
-  readonly csv?: CsvOptions;
+interface LoadOptions extends CommonOptions, ShapeOptions, ReadingOptions {
   readonly partitionColumn?: string;
 }
 
 /** Declares a table rule. A partition of several wildcards, or of none, needs a column named by hand. */
 export function tableRule<W extends string>(target: string, options: LoadOptions): RuleHandle<W> {
-  let partitionColumn: string | undefined;
-  const { columns = {}, csv = {} } = options;
+  const at = callerPlace();
+  const reading = readingOf(options, at);
+  const table = declarationOf(options, at);
+  let recipe: LoadRecipe | undefined;
   return declare({
     kind: "table",
+    at,
     targets: [target],
     options,
-    check: (outputs, at) => {
+    check: (outputs, place) => {
       const [output] = outputs;
       if (!output) return undefined;
-      partitionColumn = options.partitionColumn ?? onlyWildcard(output);
-      return directoryProblem(outputs, at) ?? problemOf(output, partitionColumn, at);
+      const partitionColumn = partitionColumnOf(output, options.partitionColumn);
+      recipe = { kind: "load", ...reading, partitionColumn, ...(table && { table }) };
+      const unfit = strategyProblem(table?.strategy, output);
+      return (
+        directoryProblem(outputs, place) ??
+        partitionProblem(output, partitionColumn, place) ??
+        (unfit && { reason: "bad-rule", at: place, ...unfit })
+      );
     },
-    recipe: () => ({ kind: "load", columns, csv, partitionColumn }),
+    recipe: () => recipe as LoadRecipe,
   });
 }
 
-function onlyWildcard(output: Pattern): string | undefined {
+/** Named by hand, or after the one wildcard behind the `/`. */
+export function partitionColumnOf(output: Pattern, named: string | undefined): string | undefined {
   const wildcards = partitionWildcards(output);
-  return wildcards.length === 1 ? wildcards[0] : undefined;
+  return named ?? (wildcards.length === 1 ? wildcards[0] : undefined);
 }
 
-function problemOf(output: Pattern, column: string | undefined, at: Place): Failure | undefined {
+export function partitionProblem(
+  output: Pattern,
+  column: string | undefined,
+  at: Place,
+): Failure | undefined {
   if (!output.text.startsWith("table:"))
     return {
       reason: "bad-rule",

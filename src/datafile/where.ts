@@ -2,7 +2,7 @@
 import type { Place } from "../core/failure.js";
 import type { Domain, Pattern } from "../core/pattern.js";
 import type { InputSpec } from "../core/rule.js";
-import { domainValues } from "./domain.js";
+import { domainValues, openValues } from "./domain.js";
 import { pendingName } from "./manifest.js";
 import { refuse } from "./session.js";
 
@@ -40,9 +40,14 @@ export function domainsOf(
 /** What is in both. Of a list that is not read yet nobody knows what that will be. */
 function inCommon(one: Domain, other: Domain): Domain {
   const pending = one.pending ?? other.pending;
-  return pending === undefined
-    ? { values: one.values.filter((value) => other.values.includes(value)) }
-    : { values: [], pending };
+  if (pending !== undefined) return { values: [], pending };
+  const values = one.values.filter((value) => other.values.includes(value));
+  return withOpen(values, [...(one.open ?? []), ...(other.open ?? [])]);
+}
+
+function withOpen(values: readonly string[], open: readonly string[]): Domain {
+  const left = values.filter((value) => open.includes(value));
+  return left.length > 0 ? { values, open: left } : { values };
 }
 
 function inherited(spec: InputSpec): readonly (readonly [string, Domain])[] {
@@ -64,7 +69,7 @@ function inherited(spec: InputSpec): readonly (readonly [string, Domain])[] {
 
 function declaredDomain(name: string, values: unknown, at: Place): Domain {
   const pending = pendingName(values);
-  return pending === undefined
-    ? { values: domainValues(values, { of: `the domain of \`{${name}}\``, at }) }
-    : { values: [], pending };
+  if (pending !== undefined) return { values: [], pending };
+  const list = domainValues(values, { of: `the domain of \`{${name}}\``, at });
+  return withOpen(list, openValues(values as object));
 }

@@ -7,7 +7,7 @@ import type { Result } from "../../src/core/failure.js";
 import { type Graph, graphOf } from "../../src/core/graph.js";
 import { fill, parsePattern } from "../../src/core/pattern.js";
 import { ruleSet, targetsOf } from "../../src/core/rule-set.js";
-import { isTableName, isTemporaryName, parseTarget } from "../../src/core/target.js";
+import { isRelationName, isTemporaryName, parseTarget } from "../../src/core/target.js";
 import { collect, type Session } from "../../src/datafile/session.js";
 import { sh, table, valuesIn } from "../../src/index.js";
 import { isTemporary, temporaryPath } from "../../src/stores/file-temporary.js";
@@ -80,7 +80,7 @@ async function planOf({ target, listed, a, b }: Given): Promise<Result<Graph>> {
     const where = listed
       ? Object.fromEntries(wildcards.map((name) => [name, lists[name as "a" | "b"]()]))
       : {};
-    if (isTableName(target))
+    if (isRelationName(target))
       table(target as `table:${string}`, { from: "x", where, partitionColumn: "p" } as never);
     else {
       // A second output and an input, where the values stand in other places.
@@ -121,12 +121,12 @@ test("whatever the values are, nothing is planned outside the root, among dmake'
       const isTable = given.target.startsWith("table:");
       for (const name of [...outputs, ...inputs]) {
         assert(must(parseTarget(name)).name === name, `another name of it: ${name}`);
-        if (isTableName(name)) continue;
+        if (isRelationName(name)) continue;
         const path = posix.resolve("/project", name);
         assert(path === `/project/${name}` && !/\p{Cc}/u.test(path), path);
       }
       for (const name of outputs) {
-        assert.equal(isTableName(name), isTable, name);
+        assert.equal(isRelationName(name), isTable, name);
         const target = must(parseTarget(name));
         if (target.kind === "table") {
           assert.equal(target.schema, given.target.startsWith("table:s.") ? "s" : undefined);
@@ -137,7 +137,7 @@ test("whatever the values are, nothing is planned outside the root, among dmake'
           assert(!isTemporary(part), part);
         }
       }
-      for (const name of inputs) assert(!isTableName(name), name);
+      for (const name of inputs) assert(!isRelationName(name), name);
     }
   });
   await holds(property, 4000);
