@@ -15,7 +15,7 @@ export interface Database {
   /**
    * A new connection, ready to use; the caller ends it. Its application name is `dmake`, its time zone UTC, and a server
    * from version 14 on notices within 1 s that we are gone, also in the middle of a statement; if our machine or the network
-   * is, within 1 min. A connection that breaks while idle makes the next query fail, and never the process. `signal` ends
+   * is, within 1 min. Behind a pooler that hands out connections by the transaction, see `transactionSettings`. A connection that breaks while idle makes the next query fail, and never the process. `signal` ends
    * the connecting.
    */
   client(signal?: AbortSignal): Promise<Result<pg.Client>>;
@@ -103,20 +103,42 @@ async function connect(opened: Opened, signal: AbortSignal | undefined): Promise
 }
 
 // A machine that has lost its power says nothing: by the server's own settings its transactions would live on for 2 hours.
-const settingsSql = `
-  SELECT set_config('TimeZone', 'UTC', false), set_config('tcp_keepalives_idle', '30', false),
-         set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)`;
+const keepalives = { idle: 30, interval: 10, count: 3 };
 
-const watchSql =
-  "CASE WHEN current_setting('server_version_num')::int >= 140000 THEN set_config('client_connection_check_interval', '1s', false) END";
+const watching = "set_config('client_connection_check_interval', '1s', ";
+
+/**
+ * What `client` has set up, in one statement. A pooler between us and the server hands one of its connections to each
+ * transaction, whoever's: there only what it keeps for each client is set (the time zone), and nothing is left behind for
+ * others. It is told by the number of the server's process, which is not the one that we were given.
+ */
+function settingsSql(client: pg.Client, options: { readonly watched: boolean }): string {
+  const direct = `pg_backend_pid() = ${backendOf(client)}`;
+  const alive = Object.entries(keepalives).map(
+    ([name, value]) => `CASE WHEN ${direct} THEN set_config('tcp_keepalives_${name}', '${value}', false) END`,
+  );
+  const watch = `CASE WHEN current_setting('server_version_num')::int >= 140000 THEN ${watching}NOT ${direct}) END`;
+  const all = [...alive, ...(options.watched ? [watch] : [])];
+  return `SELECT ${direct} AS direct, set_config('TimeZone', 'UTC', false), ${all.join(", ")}`;
+}
+
+/** Clients of a pooler whose server can watch a connection while it works for somebody. */
+const pooled = new WeakSet<pg.Client>();
+
+/** What a transaction of a client has to begin with, so that the server notices if its client is gone; mostly nothing. */
+export const transactionSettings = (client: pg.Client): string | undefined =>
+  pooled.has(client)
+    ? `SELECT CASE WHEN current_setting('server_version_num')::int >= 140000 THEN ${watching}true) END`
+    : undefined;
 
 /** One round trip. Some systems cannot watch a connection: there the server refuses a value other than 0. */
 async function prepareSession(client: pg.Client): Promise<void> {
   try {
-    await client.query(`${settingsSql}, ${watchSql}`);
+    const { rows } = await client.query<{ direct: boolean }>(settingsSql(client, { watched: true }));
+    if (rows[0]?.direct === false) pooled.add(client);
   } catch (error) {
     if (!(error instanceof pg.DatabaseError && error.code === "22023")) throw error;
-    await client.query(settingsSql);
+    await client.query(settingsSql(client, { watched: false }));
   }
 }
 

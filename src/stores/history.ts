@@ -1,9 +1,10 @@
-// Keeps what is known of every attempt in `.dmake/history.ndjson`, for people to read. Knows nothing of what is stale.
+// Keeps what is known of every attempt in `.dmake/history.ndjson`, for people to read, and reads it back. Knows nothing of what is stale.
 import {
   closeSync,
   fstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readSync,
   renameSync,
   statSync,
@@ -40,6 +41,62 @@ export function createHistory(options: HistoryOptions): History {
       }
     },
   };
+}
+
+/** What is known of every attempt, the newest first. Lines that no dmake wrote whole are passed over. */
+export function* attemptsIn(directory: string): Generator<Ended> {
+  for (const line of linesIn(directory)) {
+    const ended = parsed(line);
+    if (ended) yield ended;
+  }
+}
+
+/** Step → its last attempt, of all runs in this project. */
+export function lastAttempts(directory: string): ReadonlyMap<string, Ended> {
+  const last = new Map<string, Ended>();
+  for (const line of linesIn(directory)) {
+    // Of 120 000 lines most are of steps that were seen: to read their names alone takes a tenth of the time.
+    const [, name] = namedStep.exec(line) ?? [];
+    if (name !== undefined && last.has(JSON.parse(name))) continue;
+    const ended = parsed(line);
+    if (ended && !last.has(ended.step)) last.set(ended.step, ended);
+  }
+  return last;
+}
+
+/** Within a text of JSON its quotes would have a backslash before them. */
+const namedStep = /"step":("(?:[^"\\]|\\.)*")/;
+
+/** The newest first. */
+function* linesIn(directory: string): Generator<string> {
+  for (const name of ["history.ndjson", "history.old.ndjson"]) {
+    const text = textOf(join(directory, name));
+    for (let end = text.length; end > 0; ) {
+      const start = text.lastIndexOf("\n", end - 1) + 1;
+      if (start < end) yield text.slice(start, end);
+      end = start - 1;
+    }
+  }
+}
+
+/** Nothing where there is none, or none that can be read: nothing is judged by it. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function parsed(line: string): Ended | undefined {
+  try {
+    const ended: Partial<Ended> | null = JSON.parse(line);
+    return typeof ended?.step === "string" && typeof ended.outcome === "string"
+      ? (ended as Ended)
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function append({ directory, run, longestBytes: most = longestBytes }: HistoryOptions, ended: Ended): void {

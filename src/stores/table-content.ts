@@ -1,8 +1,9 @@
 // What a load leaves in a table, as one digest: columns, types and rows, however they were made. Knows nothing of SQL, locks or the ledger.
 import { digestOf } from "../core/fingerprint.js";
 import type { Digest } from "../core/trace.js";
-import type { ExistingColumn, ExistingTable } from "./table-catalog.js";
+import type { Checksum } from "./table-checksum.js";
 import type { Loading } from "./table-loading.js";
+import type { Column } from "./table-relation.js";
 
 /**
  * The digest of a load: of the table's columns with their types, the partition, and the rows as they were sent. Equal for the
@@ -15,17 +16,17 @@ import type { Loading } from "./table-loading.js";
  */
 export function contentOf(
   { address, attempt, key, copied }: Loading,
-  table: ExistingTable,
+  columns: readonly Column[],
   sent: readonly string[],
+  { triggers }: { readonly triggers: boolean },
 ): Digest {
-  const others = table.columns.filter(({ name }) => name !== key && !sent.includes(name));
-  // Rows are copied into a table of our own; only into a whole table that was there before are they inserted.
-  const unknown = others.some(isUnforeseeable) || (key === undefined && table.triggers);
+  const others = columns.filter(({ name }) => name !== key && !sent.includes(name));
+  const unknown = triggers || others.some(isUnforeseeable);
   return digestOf(
     JSON.stringify({
       partition: key === undefined ? [] : [key, address.partition],
       // In the order in which they were sent, for the bytes have no names.
-      sent: sent.map((name) => [name, table.columns.find((column) => column.name === name)?.type]),
+      sent: sent.map((name) => [name, columns.find((column) => column.name === name)?.type]),
       others: others.map(({ name, type, default: filled }) => [name, type, filled]),
       rows: copied.digest,
       ...(unknown && { attempt: attempt.id }),
@@ -33,8 +34,12 @@ export function contentOf(
   );
 }
 
+/** The digest of a merge: of all that is in the table then, in any order. What was there before is part of what it says. */
+export const contentOfAll = ({ text, columns }: Checksum): Digest =>
+  digestOf(JSON.stringify({ merged: text, columns: columns.map(({ name, type }) => [name, type]) }));
+
 /** Null, a constant, or computed from the row itself (a generated column; an identity has no expression) is foreseeable. */
-function isUnforeseeable({ computed, default: filled }: ExistingColumn): boolean {
+function isUnforeseeable({ computed, default: filled }: Column): boolean {
   if (computed) return filled === undefined;
   return filled !== undefined && !constant.test(filled);
 }

@@ -4,29 +4,37 @@ import { createHash, type Hash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom } from "pg-copy-streams";
 import { fail, ok, type Result } from "../core/failure.js";
+import type { Reject } from "../core/failure-data.js";
+import type { TableDeclaration } from "../core/rule.js";
 import type { Digest } from "../core/trace.js";
 import type { Attempt, TableColumn, TableWriter } from "../engine/ports.js";
-import { readTable } from "./table-catalog.js";
-import { type Address, ledgerSchema, literal, quoted, relation, sideName } from "./table-name.js";
-import { type Session, within } from "./table-session.js";
-import { checkKind, type Fit, fit } from "./table-shape.js";
+import { fitTo } from "./table-evolve.js";
+import { type Address, quoted, relation, sideName } from "./table-name.js";
+import { declarationOf, strategyOf } from "./table-plan.js";
+import { readRelation } from "./table-relation.js";
+import { type Session, sqlState, within } from "./table-session.js";
+import { createSide, keyFits, partitionCheck, type Side } from "./table-side.js";
+
+/** Enough of a row to recognise it by. */
+const shownText = 200;
 
 /** How long a rollback may take before the connection is cut instead, which has the same effect a little later. */
 const rollbackMs = 2_000;
 
-/** Where the rows are until they are published. */
-export interface Side {
-  readonly schema: string;
-  readonly name: string;
+/** Rows that were set aside, and the file that they are of. */
+interface Rejected {
+  readonly file: string;
+  readonly rows: readonly Reject[];
 }
 
-/** Where the rows are then. */
-export interface Placement extends Side {
-  /** What the columns that were sent are called there, in the order in which they were sent. */
-  readonly sent: readonly string[];
+/** What is known of rows that the server has taken: how many, and a digest by which two loads can be told apart. */
+export interface Copied {
+  readonly rows: number;
+  readonly digest: Digest;
 }
 
 //  begun ──open──► opened ──copy──► copied          (any) ──discard──► gone
+//     └──────────────filled─────────────┘
 /** One transaction with a side table in it. Ends with `discard`, or by the commit of whoever publishes it. */
 export class Loading implements TableWriter {
   readonly session: Session;
@@ -34,14 +42,22 @@ export class Loading implements TableWriter {
   readonly attempt: Attempt;
   /** Name of the partition column, or nothing for a whole table. */
   readonly key: string | undefined;
+  readonly declaration: TableDeclaration;
   #side: Side | undefined;
   #columns: readonly string[] = [];
-  #copied: { readonly rows: number; readonly digest: Digest } | undefined;
+  #unseen: ReadonlySet<string> = new Set();
+  #left: readonly string[] = [];
+  #ownKey: string | undefined;
+  #copied: Copied | undefined;
   #copying: AbortController | undefined;
+  #rejected: Rejected | undefined;
 
   constructor(session: Session, address: Address, attempt: Attempt) {
     const { recipe } = attempt.step;
-    assert(recipe.kind === "load", `bug: ${address.target} is made by ${recipe.kind}`);
+    assert(
+      recipe.kind === "load" || recipe.kind === "sql",
+      `bug: ${address.target} is made by ${recipe.kind}`,
+    );
     assert(
       (recipe.partitionColumn === undefined) === (address.partition === undefined),
       `bug: ${address.target} and its partition column`,
@@ -50,6 +66,7 @@ export class Loading implements TableWriter {
     this.address = address;
     this.attempt = attempt;
     this.key = recipe.partitionColumn;
+    this.declaration = declarationOf(recipe);
   }
 
   get side(): Side {
@@ -57,13 +74,32 @@ export class Loading implements TableWriter {
     return this.#side;
   }
 
-  /** The names of the columns that are sent, in that order. */
+  /** The names in the side table of the columns that are sent, in that order. */
   get columns(): readonly string[] {
     return this.#columns;
   }
 
+  /** Those of `columns` that the source has no value of. */
+  get unseen(): ReadonlySet<string> {
+    return this.#unseen;
+  }
+
+  /** Columns of the source that the table is not to have. */
+  get left(): readonly string[] {
+    return this.#left;
+  }
+
+  /** The partition column, if it is among `columns`. */
+  get ownKey(): string | undefined {
+    return this.#ownKey;
+  }
+
+  get rejected(): Rejected | undefined {
+    return this.#rejected;
+  }
+
   /** Rows that the server said it took, and the SHA-256 of their bytes: of the same rows in the same order, the same. */
-  get copied(): { readonly rows: number; readonly digest: Digest } {
+  get copied(): Copied {
     assert(this.#copied, `bug: nothing was copied into ${this.address.target}`);
     return this.#copied;
   }
@@ -71,46 +107,73 @@ export class Loading implements TableWriter {
   /** Creates the side table. Locks nothing else: a lock on the parent here would deadlock two loads at their publishing. */
   async open(columns: readonly TableColumn[]): Promise<Result<readonly TableColumn[]>> {
     assert(!this.#side, `bug: ${this.address.target} opened twice`);
-    const { address, key } = this;
-    if (key !== undefined && columns.some(({ name }) => name === key)) {
-      const file = this.attempt.step.inputs[0] ?? "";
-      return fail({ reason: "partition-column-taken", table: address.table, column: key, file });
-    }
-    return this.session.guard(`make room for the rows of ${address.target}`, async () => {
-      const table = await readTable(this.session, address.schema, address.table);
-      const kind = checkKind(address, table, key);
-      if (!kind.ok) return kind;
-      const fitted = fit(address, table, columns);
+    const { address, key, session, declaration } = this;
+    const own = this.#ownKeyAmong(columns.map(({ name }) => name));
+    if (!own.ok) return own;
+    const ownKey = own.value;
+    return session.guard(`make room for the rows of ${address.target}`, async () => {
+      const table = await readRelation(session, address.schema, address.table);
+      const strategy = strategyOf(address, table, key, declaration);
+      if (!strategy.ok) return strategy;
+      const options = { contract: declaration.contract, key, ownKey };
+      const fitted = await fitTo(session, address, table, columns, options);
       if (!fitted.ok) return fitted;
-      const required = new Set(table?.columns.flatMap(({ name, notNull }) => (notNull ? [name] : [])));
-      const keyType = table?.columns.find(({ name }) => name === key)?.type ?? "text";
-      await this.#createSide(fitted.value, required, keyType);
-      return ok(fitted.value.placed.map(({ source, type }) => ({ name: source, type })));
+      const { placed, left } = fitted.value;
+      const keyType = (key !== undefined && typeOf(key, table?.columns ?? placed)) || "text";
+      const fits = key === undefined ? ok(undefined) : await keyFits(session, address, key, keyType);
+      if (!fits.ok) return fits;
+      const name = sideName(this.attempt.id, address);
+      const room = { placed, table, strategy: strategy.value, key, keyType };
+      this.#side = await createSide(session, address, name, room);
+      this.#columns = placed.map((column) => column.name);
+      this.#unseen = new Set(placed.filter(({ unseen }) => unseen).map((column) => column.name));
+      this.#left = left;
+      this.#ownKey = ownKey;
+      return ok(placed.map(({ source, type }) => ({ name: source, type })));
     });
   }
 
-  /** In the table's own schema, for its default privileges; if that is still to be made, in the ledger's meanwhile. */
-  async #createSide({ placed }: Fit, required: ReadonlySet<string>, keyType: string): Promise<void> {
-    const { address, key, session } = this;
-    const [home] = await session.query("SELECT FROM pg_namespace WHERE nspname = $1", [address.schema]);
-    const side = { schema: home ? address.schema : ledgerSchema, name: sideName(this.attempt.id, address) };
-    const value = literal(address.partition ?? "");
-    // The CHECK says what the partition's bound says, so that ATTACH believes it: 0.3 ms; without it, a scan (122 ms for 2M rows).
-    const keyed =
-      key === undefined
-        ? []
-        : [
-            `${quoted(key)} ${keyType} NOT NULL DEFAULT ${value}`,
-            `CONSTRAINT dmake_partition CHECK (${quoted(key)} = ${value})`,
-          ];
-    const data = placed.map(
-      ({ name, type }) => `${quoted(name)} ${type}${required.has(name) ? " NOT NULL" : ""}`,
-    );
-    await session.query(
-      `CREATE TABLE ${relation(side.schema, side.name)} (${[...keyed, ...data].join(", ")})`,
-    );
-    this.#columns = placed.map(({ name }) => name);
+  /**
+   * Takes a table that was made and filled in this transaction as if its rows had been copied: by a query, whose columns
+   * are all `columns` of the table, in that order.
+   */
+  filled(side: Side, columns: readonly string[], copied: Copied): Result<void> {
+    assert(!this.#side, `bug: ${this.address.target} filled twice`);
+    const own = this.#ownKeyAmong(columns);
+    if (!own.ok) return own;
     this.#side = side;
+    this.#columns = columns;
+    this.#ownKey = own.value;
+    this.#copied = copied;
+    return ok(undefined);
+  }
+
+  /** A column of the data that is called as the partition column is it, if the Datafile says so; otherwise it is in the way. */
+  #ownKeyAmong(names: readonly string[]): Result<string | undefined> {
+    const { key, declaration, address } = this;
+    if (key === undefined || !names.includes(key)) return ok(undefined);
+    if (declaration.ownKey) return ok(key);
+    return fail({
+      reason: "partition-column-taken",
+      table: address.table,
+      column: key,
+      file: this.#file,
+    });
+  }
+
+  get #file(): string {
+    return this.attempt.step.inputs[0] ?? "";
+  }
+
+  /** Keeps them in memory, as many as may be, until they are written with the record of the load. */
+  async reject(file: string, rows: readonly Reject[]): Promise<Result<void>> {
+    assert(!this.#rejected, `bug: rows of ${this.address.target} set aside twice`);
+    const { maxRejects } = this.declaration;
+    const [first] = rows;
+    if (first !== undefined && rows.length > maxRejects)
+      return fail({ reason: "too-many-rejects", file, maxRejects, rows: rows.length, first });
+    this.#rejected = { file, rows };
+    return ok(undefined);
   }
 
   /** Throws what `bytes` throws, after the server has forgotten the rows. */
@@ -135,7 +198,7 @@ export class Loading implements TableWriter {
         await ended;
       } catch (error) {
         if (stop.aborted) return fail({ reason: "interrupted" });
-        if (!("error" in broken)) throw error;
+        if (!("error" in broken)) return this.#copyRefused(error);
       } finally {
         answered = true;
         stop.removeEventListener("abort", insist);
@@ -147,6 +210,20 @@ export class Loading implements TableWriter {
     return copied;
   }
 
+  /** A row of another partition: the recipe sees it first where it can, and says the line. */
+  #copyRefused(error: unknown): Result<never> {
+    const { constraint, detail = "" } = error as { constraint?: string; detail?: string };
+    if (sqlState(error) !== "23514" || constraint !== partitionCheck) throw error;
+    return fail({
+      reason: "bad-value",
+      file: this.#file,
+      column: this.key ?? "",
+      text: detail.slice(0, shownText),
+      type: `the partition \`${this.address.partition}\``,
+      problem: "each row has to be of the partition that the file is of",
+    });
+  }
+
   /** Rolls back and lets the connection go, whatever state either is in. Never throws. */
   async discard(): Promise<void> {
     this.#copying?.abort();
@@ -154,6 +231,11 @@ export class Loading implements TableWriter {
     await this.session.end();
   }
 }
+
+const typeOf = (
+  name: string,
+  columns: readonly { readonly name: string; readonly type: string }[],
+): string | undefined => columns.find((column) => column.name === name)?.type;
 
 /** Hashes on the way, and notes whether it was the rows' own side that broke. */
 async function* watched(

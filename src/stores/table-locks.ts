@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import type { Waiting } from "../engine/ports.js";
+import { transactionSettings } from "../postgres/connect.js";
 import { holderOf } from "./table-holder.js";
 import { type Address, lockNumber, lockSpaces } from "./table-name.js";
 import { type Session, sqlState } from "./table-session.js";
@@ -33,6 +34,8 @@ export async function lockLoad(
   waiting?: Waiting,
 ): Promise<Result<void>> {
   const number = lockNumber(schema, table, partition);
+  const settings = transactionSettings(session.client);
+  if (settings !== undefined) await session.query(settings);
   if (waiting) {
     const holder = await holderUnlessFree(session, number);
     if (holder === undefined) return ok(undefined);

@@ -66,6 +66,18 @@ export function* partitionNames({ table, partition = "" }: Address): Generator<s
   }
 }
 
+/**
+ * Names for an index or key of a table, the nicest first, as Postgres would call it: `trips_zone_idx`, then with a hash, for
+ * where another index has the name, or it is too long.
+ */
+export function niceName(table: string, columns: readonly string[], kind: string): readonly string[] {
+  const readable = [table, ...columns].join("_");
+  const hashed = `_${hexOf(table, kind, ...columns).slice(0, 8)}_${kind}`;
+  const long = cut(readable, identifierBytes - hashed.length) + hashed;
+  const nice = `${readable}_${kind}`;
+  return Buffer.byteLength(nice) > identifierBytes ? [long] : [nice, long];
+}
+
 /** The table that an attempt fills, seen by its own transaction only. */
 export const sideName = (attempt: string, { target }: Address): string =>
   `dmake_load_${hexOf(attempt, target).slice(0, 16)}`;

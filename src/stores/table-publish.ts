@@ -1,19 +1,24 @@
-// Publishes a filled side table: counts, puts it in place, marks it, writes the ledger, commits. Knows nothing of connections to come or of what is observed.
+// Publishes a filled side table: fits it to its table, puts it in place, writes the ledger, commits. Knows nothing of connections to come or of what is observed.
 import { strict as assert } from "node:assert";
 import { fail, ok, type Result } from "../core/failure.js";
 import { fingerprintOf } from "../core/fingerprint.js";
-import type { Step } from "../core/rule.js";
-import type { NamedDigest, RunFacts, Trace } from "../core/trace.js";
+import type { Step, Strategy } from "../core/rule.js";
+import type { Digest, NamedDigest, RunFacts, Trace } from "../core/trace.js";
 import type { Attempt, Finished } from "../engine/ports.js";
 import { recordLoad } from "./ledger.js";
-import { readTable, writeMark } from "./table-catalog.js";
 import { commit } from "./table-commit.js";
-import { contentOf } from "./table-content.js";
+import { refit } from "./table-evolve.js";
 import type { Run } from "./table-holder.js";
-import type { Loading, Placement } from "./table-loading.js";
-import type { Patience } from "./table-locks.js";
-import { literal, relation } from "./table-name.js";
-import { replaceRows } from "./table-replace.js";
+import type { Loading } from "./table-loading.js";
+import { lockTable, type Patience } from "./table-locks.js";
+import { writeMark } from "./table-mark.js";
+import { mergeRows } from "./table-merge.js";
+import { strategyOf } from "./table-plan.js";
+import { checkRoles, columnsAfter, declared, type Placed, type Publishing } from "./table-publishing.js";
+import { readRelation } from "./table-relation.js";
+import { deleteRows, replaceRows } from "./table-replace.js";
+import { changesOf } from "./table-shape.js";
+import { ensureKey, keyFits } from "./table-side.js";
 import { swapIn } from "./table-swap.js";
 
 interface PublishOptions {
@@ -21,57 +26,108 @@ interface PublishOptions {
   readonly patience: Patience;
 }
 
+export interface PublishedLoad {
+  readonly trace: Trace;
+  /** What was changed of the table, in words. */
+  readonly changes: readonly string[];
+}
+
 /** All of it in the load's own transaction; throws what the driver throws. */
 export async function publishLoad(
   loading: Loading,
-  { outcome, durationMs, inputs, discovered }: Finished,
+  finished: Finished,
   { run, patience }: PublishOptions,
-): Promise<Result<Trace>> {
-  const { session, address, attempt } = loading;
+): Promise<Result<PublishedLoad>> {
+  const { session, address, attempt, key, rejected } = loading;
+  const { outcome, durationMs, inputs, discovered, origins } = finished;
   assert(outcome.kind === "made", `bug: ${address.target} was staged and not made`);
   assert(discovered.length === 0, `bug: ${address.target} is a table, and its load discovered something`);
   // A client that hangs from here on would keep readers out.
   await session.query("SET LOCAL idle_in_transaction_session_timeout = '60s'");
-  const rows = await countRows(loading, outcome.facts.rows);
-  if (!rows.ok) return rows;
-  const placed = await (address.partition === undefined ? replaceRows : swapIn)(loading, patience);
-  if (!placed.ok) return placed;
-  const content = await contentThere(loading, placed.value);
-  const trace = traceOf(attempt, { inputs, content, durationMs, facts: outcome.facts });
+  const counts = checkCounts(loading, outcome.facts);
+  if (!counts.ok) return counts;
+  await lockTable(session, address);
+  const prepared = await prepare(loading);
+  if (!prepared.ok) return prepared;
+  const { strategy, changes, ...rest } = prepared.value;
   const fingerprint = fingerprintOf(attempt.recipe, inputs);
-  const mark = writeMark({
-    dmake: 1,
-    target: address.target,
-    fingerprint,
-    content,
-    attempt: attempt.id,
-    rows: rows.value,
+  const { rows } = loading.copied;
+  const mark = (content: Digest, words?: string): string =>
+    writeMark({ dmake: 1, target: address.target, fingerprint, content, attempt: attempt.id, rows }, words);
+  const placed = await strategies[strategy]({ loading, patience, mark, ...rest });
+  if (!placed.ok) return placed;
+  const { content, checksum } = placed.value;
+  const trace = traceOf(attempt, { inputs, content, durationMs, facts: outcome.facts });
+  await recordLoad(session, {
+    ...{
+      address,
+      outcome: "loaded",
+      fingerprint,
+      trace,
+      rows,
+      run,
+      strategy,
+      partitionColumn: key,
+      checksum,
+    },
+    changes,
+    ...(rejected && { rejected }),
+    ...(origins && { origins }),
   });
-  const { schema, name } = placed.value;
-  await session.query(`COMMENT ON TABLE ${relation(schema, name)} IS ${literal(mark)}`);
-  await recordLoad(session, { address, outcome: "loaded", fingerprint, trace, rows: rows.value, run });
   const committed = await commit(loading);
-  return committed.ok ? ok(trace) : committed;
+  return committed.ok ? ok({ trace, changes }) : committed;
 }
 
-/** Three counts that have to agree: what the recipe read, what the server took, and what is in the table. */
-async function countRows(
-  { session, address, side, copied }: Loading,
-  expected = copied.rows,
-): Promise<Result<number>> {
-  const [row] = await session.query<{ rows: string }>(
-    `SELECT count(*) AS rows FROM ${relation(side.schema, side.name)}`,
-  );
-  const found = Number(row?.rows);
-  if (found === expected && found === copied.rows) return ok(found);
-  return fail({ reason: "rows-lost", table: address.table, expected, found });
+const strategies: Readonly<Record<Strategy, (publishing: Publishing) => Promise<Result<Placed>>>> = {
+  swap: swapIn,
+  delete: deleteRows,
+  replace: replaceRows,
+  merge: mergeRows,
+};
+
+/** What the recipe read is what the server took, and what was set aside is what was kept. */
+function checkCounts({ copied, address, rejected }: Loading, facts: RunFacts): Result<void> {
+  const { rows: expected = copied.rows, rejects = 0 } = facts;
+  const kept = rejected?.rows.length ?? 0;
+  if (expected !== copied.rows)
+    return fail({ reason: "rows-lost", table: address.table, expected, found: copied.rows });
+  if (rejects !== kept)
+    return fail({ reason: "rows-lost", table: address.table, expected: rejects, found: kept });
+  return ok(undefined);
 }
 
-/** Read where it is published: the table may have grown, or its columns be of other types, since the rows were sent. */
-async function contentThere(loading: Loading, { schema, name, sent }: Placement): Promise<string> {
-  const table = await readTable(loading.session, schema, name);
-  assert(table, `bug: ${loading.address.target} is not where it was put`);
-  return contentOf(loading, table, sent);
+type Prepared = Omit<Publishing, "loading" | "patience" | "mark"> & {
+  readonly strategy: Strategy;
+  readonly changes: readonly string[];
+};
+
+/** Looks at the table as it is now, under the lock of its publishers, and makes the side table fit it. */
+async function prepare(loading: Loading): Promise<Result<Prepared>> {
+  const { session, address, side, key, declaration } = loading;
+  const table = await readRelation(session, address.schema, address.table);
+  const strategy = strategyOf(address, table, key, declaration);
+  if (!strategy.ok) return strategy;
+  const roles = await checkRoles(session, declaration.grants);
+  if (!roles.ok) return roles;
+  const fitted = await refit(loading, table);
+  if (!fitted.ok) return fitted;
+  let made = (await readRelation(session, side.schema, side.name))!;
+  if (key !== undefined) {
+    const columns = table?.columns ?? made.columns;
+    const type = columns.find(({ name }) => name === key)?.type ?? "text";
+    const fits = await keyFits(session, address, key, type);
+    if (!fits.ok) return fits;
+    await ensureKey(session, address, side, { key, type, made });
+    made = (await readRelation(session, side.schema, side.name))!;
+  }
+  const columns = columnsAfter(table, made.columns, fitted.value);
+  const work = declared(loading, table, columns, strategy.value === "swap");
+  if (!work.ok) return work;
+  const changes = changesOf({ ...fitted.value, left: [...loading.left, ...fitted.value.left] });
+  return ok({
+    ...{ table, fitted: fitted.value, columns, strategy: strategy.value, changes },
+    ...work.value,
+  });
 }
 
 export function targetOf(step: Step): string {
@@ -98,5 +154,6 @@ export function traceOf(attempt: Attempt, { inputs, content, durationMs, facts }
     checkedAt: new Date().toISOString(),
     durationMs,
     facts,
+    ...(attempt.provisional && { provisional: true }),
   };
 }

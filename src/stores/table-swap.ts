@@ -1,47 +1,75 @@
 // Publishes a side table as a partition: conforms it to its parent, then attaches it in the place of the old one. Knows nothing of the ledger or of commits.
 import { strict as assert } from "node:assert";
 import { ok, type Result } from "../core/failure.js";
-import { type ExistingTable, nameTaken, readPartition, readTable } from "./table-catalog.js";
-import { conform, ensureSchema, growth, refit } from "./table-evolve.js";
-import type { Loading, Placement, Side } from "./table-loading.js";
-import { lockTable, type Patience, withRelationLocks } from "./table-locks.js";
+import { nameTaken } from "./table-catalog.js";
+import { contentOf } from "./table-content.js";
+import { sideWork } from "./table-declared.js";
+import { conform, ensureSchema, grow, grows } from "./table-evolve.js";
+import { handOn, type Kept, readKept, rename } from "./table-keep.js";
+import { withRelationLocks } from "./table-locks.js";
+import { readWords } from "./table-mark.js";
 import { type Address, literal, partitionNames, quoted, relation } from "./table-name.js";
+import { type Placed, type Publishing, sumSide } from "./table-publishing.js";
+import { findPartition, type Partition, readRelation } from "./table-relation.js";
+import { replaceInPlace } from "./table-replace.js";
 import type { Session } from "./table-session.js";
-import { checkKind, misfit } from "./table-shape.js";
+import { misfit } from "./table-shape.js";
+import { partitionCheck, type Side } from "./table-side.js";
 
 /**
- * Puts the rows in the place of the partition's old ones, and answers the table that holds them now.
+ * Puts the rows in the place of the partition's old ones.
  *
  * Whatever table is attached for this value is replaced, also one that dmake has not loaded: the partition is what the
  * Datafile declares. A table that merely has a name that we would like is left alone and another name is taken. A partition
- * that also takes other values, or is divided further, is refused, since replacing it would lose rows of others.
+ * that also takes other values, or is divided further, is refused, since replacing it would lose rows of others. One that
+ * something rests on (a view of its own, foreign keys, triggers, policies) stays, and its rows are replaced.
  *
  * Readers are kept out from DETACH to COMMIT (ACCESS EXCLUSIVE on parent and old partition); the first load of a partition
  * keeps nobody out. A reader with a snapshot older than the swap (REPEATABLE READ) finds the new partition empty, as after TRUNCATE.
  */
-export async function swapIn(loading: Loading, patience: Patience): Promise<Result<Placement>> {
+export async function swapIn(publishing: Publishing): Promise<Result<Placed>> {
+  const { loading, table: parent, fitted, columns, work, patience } = publishing;
   const { session, address, side, key } = loading;
   assert(key !== undefined, `bug: ${address.target} has no partition column`);
-  await lockTable(session, address);
-  const parent = await readTable(session, address.schema, address.table);
-  const kind = checkKind(address, parent, key);
-  if (!kind.ok) return kind;
-  let evolve: readonly string[] = [];
-  let sent = loading.columns;
-  if (parent !== undefined) {
-    const fitted = await refit(session, address, side, parent);
-    if (!fitted.ok) return fitted;
-    const conformed = await conform(session, address, side, parent, fitted.value);
+  const old = parent && (await findPartition(session, address));
+  const simple = checkSimple(address, old);
+  if (!simple.ok) return simple;
+  const kept = old && (await readKept(session, old));
+  if (old && kept?.needed) return replaceInPlace(publishing, old);
+  if (parent) {
+    const keys = parent.keys.filter(({ name }) => !work.dropped.has(name));
+    const indexes = parent.indexes.filter(({ name }) => !work.dropped.has(name));
+    const conformed = await conform(loading, { ...parent, keys, indexes }, fitted);
     if (!conformed.ok) return conformed;
-    evolve = growth(fitted.value);
-    sent = fitted.value.placed.map(({ name }) => name);
   }
+  for (const statement of sideWork(work, relation(side.schema, side.name))) await session.query(statement);
+  if (kept) await handOn(session, side, kept, (await readRelation(session, side.schema, side.name))!.grants);
+  const checksum = await sumSide(
+    publishing,
+    columns.map(({ name }) => name),
+  );
+  if (!checksum.ok) return checksum;
+  const sent = fitted.placed.map(({ name }) => name);
+  const content = contentOf(loading, columns, sent, { triggers: false });
+  // Marked before anybody has to wait for it.
+  const mark = publishing.mark(content, readWords(kept?.comment ?? null));
+  await session.query(`COMMENT ON TABLE ${relation(side.schema, side.name)} IS ${literal(mark)}`);
   await ensureSchema(session, address, side);
-  return withRelationLocks(session, address, patience, async () => {
+  const placed = await withRelationLocks(session, address, patience, async () => {
     if (parent === undefined) await createParent(session, address, side, key);
-    const placed = await replacePartition(session, address, side, evolve);
-    return placed.ok ? ok({ ...placed.value, sent }) : placed;
+    return replacePartition(publishing, kept);
   });
+  return placed.ok ? ok({ content, checksum: checksum.value }) : placed;
+}
+
+function checkSimple(address: Address, old: Partition | undefined): Result<void> {
+  if (old === undefined || old.simple) return ok(undefined);
+  const name = `${old.schema}.${old.name}`;
+  return misfit(
+    address,
+    [`partition \`${name}\` holds \`${address.partition}\` and more`],
+    `split \`${name}\` first, or name another table`,
+  );
 }
 
 /** Created from what is about to be attached: the partition column comes first there. */
@@ -51,7 +79,7 @@ async function createParent(
   side: Side,
   key: string,
 ): Promise<void> {
-  const made = (await readTable(session, schema, side.name)) as ExistingTable;
+  const made = (await readRelation(session, schema, side.name))!;
   const columns = made.columns.map(
     ({ name, type }) => `${quoted(name)} ${type}${name === key ? " NOT NULL" : ""}`,
   );
@@ -61,26 +89,20 @@ async function createParent(
 }
 
 async function replacePartition(
-  session: Session,
-  address: Address,
-  side: Side,
-  evolve: readonly string[],
-): Promise<Result<Side>> {
+  { loading: { session, address, side }, fitted, work }: Publishing,
+  kept: Kept | undefined,
+): Promise<Result<void>> {
   const parent = relation(address.schema, address.table);
-  let old = await readPartition(session, address);
+  let old = await findPartition(session, address);
   // ONLY: the other partitions stay readable by name. In this order: what is locked less first would deadlock with readers.
-  const mode = old || evolve.length > 0 ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE";
+  const exclusive = old || grows(fitted) || work.lock === "ACCESS EXCLUSIVE";
+  const mode = exclusive ? "ACCESS EXCLUSIVE" : (work.lock ?? "SHARE UPDATE EXCLUSIVE");
   await session.query(`LOCK TABLE ONLY ${parent} IN ${mode} MODE`);
-  old = await readPartition(session, address);
-  if (old && !old.simple) {
-    const name = `${old.schema}.${old.name}`;
-    return misfit(
-      address,
-      [`partition \`${name}\` holds \`${address.partition}\` and more`],
-      `split \`${name}\` first, or name another table`,
-    );
-  }
-  if (evolve.length > 0) await session.query(`ALTER TABLE ${parent} ${evolve.join(", ")}`);
+  old = await findPartition(session, address);
+  const simple = checkSimple(address, old);
+  if (!simple.ok) return simple;
+  const grown = await grow(session, address, fitted);
+  if (!grown.ok) return grown;
   const fresh = relation(address.schema, side.name);
   const replaced = old && relation(old.schema, old.name);
   if (replaced) await session.query(`ALTER TABLE ${parent} DETACH PARTITION ${replaced}`);
@@ -89,9 +111,11 @@ async function replacePartition(
   );
   if (replaced) await session.query(`DROP TABLE ${replaced}`);
   const name = old?.schema === address.schema ? old.name : await freeName(session, address);
-  await session.query(`ALTER TABLE ${fresh} DROP CONSTRAINT dmake_partition`);
+  await session.query(`ALTER TABLE ${fresh} DROP CONSTRAINT ${partitionCheck}`);
   await session.query(`ALTER TABLE ${fresh} RENAME TO ${quoted(name)}`);
-  return ok({ schema: address.schema, name });
+  for (const statement of work.statements) await session.query(statement);
+  await rename(session, { schema: address.schema, name }, side.name, kept);
+  return ok(undefined);
 }
 
 async function freeName(session: Session, address: Address): Promise<string> {

@@ -1,19 +1,22 @@
 // The store of tables and partitions in Postgres: what is there, what is recorded, and loads that come whole or not at all. Knows nothing of files, of rules, or of where rows come from.
 import { strict as assert } from "node:assert";
-import { fail, ok, type Result } from "../core/failure.js";
+import { ok, type Result } from "../core/failure.js";
 import { fingerprintOf } from "../core/fingerprint.js";
 import type { Step } from "../core/rule.js";
 import type { Fact, Trace } from "../core/trace.js";
-import type { Attempt, Finished, Published, Stage, Store, Waiting } from "../engine/ports.js";
+import type { Attempt, Finished, Published, Stage, Store, Verified, Waiting } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
 import { ensureLedger, readLedger } from "./ledger.js";
 import { adoptTable } from "./table-adopt.js";
-import { readFound } from "./table-catalog.js";
+import { amendTable } from "./table-amend.js";
+import { readFound } from "./table-found.js";
 import { connectionName, type Run } from "./table-holder.js";
 import { Loading } from "./table-loading.js";
 import { lockLoad, type Patience, usualPatience } from "./table-locks.js";
-import { type Address, addressOf, ledgerSchema } from "./table-name.js";
-import { publishLoad, targetOf } from "./table-publish.js";
+import { type Address, addressOf } from "./table-name.js";
+import { type PublishedLoad, publishLoad, targetOf } from "./table-publish.js";
+import type { Querying } from "./table-query.js";
+import { Reader } from "./table-reader.js";
 import { Session } from "./table-session.js";
 
 export interface TablesOptions {
@@ -29,7 +32,7 @@ export interface TablesOptions {
 // transaction only, so that a pooler can give the connection to others after it.
 const loadSettingsSql = `
   SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
-         set_config('lock_timeout', '0', true), set_config('application_name', $1, true)`;
+         set_config('lock_timeout', '0', true), set_config('datestyle', 'ISO, YMD', true), set_config('application_name', $1, true)`;
 
 type Already = { readonly kind: "already"; readonly trace: Trace };
 
@@ -50,91 +53,47 @@ export function createTables(options: TablesOptions): Store {
     stamps: async (names) => ok(names.map(() => undefined)),
     traces: (steps) => store.traces(steps),
     stage: (attempt, waiting) => store.stage(attempt, waiting),
-    publish: (_attempt, stage, finished, signal) => store.publish(loadingOf(stage), finished, signal),
+    publish: (_attempt, stage, finished, signal) => store.publish(writerOf(stage), finished, signal),
     adopt: (attempt, waiting) => store.adopt(attempt, waiting),
-    discard: (_attempt, stage) => store.discard(loadingOf(stage)),
+    amend: (attempt, waiting) => store.amend(attempt, waiting),
+    verify: (names, report, signal) => store.verify(names, report, signal),
+    discard: (_attempt, stage) => store.discard(writerOf(stage)),
     close: () => store.close(),
   };
 }
 
-function loadingOf(stage: Stage): Loading {
-  assert(stage.kind === "table" && stage.writer instanceof Loading, "bug: a stage of another store");
-  return stage.writer;
+type Writer = Loading | Querying;
+
+function writerOf(stage: Stage): Writer {
+  assert(stage.kind !== "files", "bug: a stage of another store");
+  return stage.writer as Writer;
 }
+
+const loadingOf = (writer: Writer): Loading => (writer instanceof Loading ? writer : writer.loading);
 
 class Tables {
   readonly #options: TablesOptions;
   readonly #loadings = new Set<Loading>();
   /** Connections that wait for another loader's lock. */
   readonly #waiting = new Set<Session>();
-  #reader: Promise<Result<Session>> | undefined;
-  #schema: string | undefined;
+  readonly #reader: Reader;
 
   constructor(options: TablesOptions) {
     this.#options = options;
+    this.#reader = new Reader(options.database);
   }
 
   async observe(names: readonly string[]): Promise<Result<readonly Fact[]>> {
-    return this.#read("look at the tables", names, async (session, addresses) =>
+    return this.#reader.read("look at the tables", names, async (session, addresses) =>
       ok((await readFound(session, addresses)).map(({ fact }) => fact)),
     );
   }
 
   async traces(steps: readonly Step[]): Promise<Result<readonly (Trace | undefined)[]>> {
-    return this.#read("read the ledger", steps.map(targetOf), async (session, addresses) => {
+    return this.#reader.read("read the ledger", steps.map(targetOf), async (session, addresses) => {
       const recorded = await readLedger(session, addresses);
       return recorded.ok ? ok(recorded.value.map((entry) => entry?.trace)) : recorded;
     });
-  }
-
-  async #read<T>(
-    doing: string,
-    names: readonly string[],
-    work: (session: Session, addresses: readonly Address[]) => Promise<Result<readonly T[]>>,
-  ): Promise<Result<readonly T[]>> {
-    if (names.length === 0) return ok([]);
-    const reader = await this.#openReader();
-    if (!reader.ok) return reader;
-    return reader.value.guard(doing, async () => {
-      const schema = await this.#defaultSchema(reader.value);
-      if (!schema.ok) return schema;
-      const addresses: Address[] = [];
-      for (const name of names) {
-        const address = addressOf(name, schema.value);
-        if (!address.ok) return address;
-        addresses.push(address.value);
-      }
-      return work(reader.value, addresses);
-    });
-  }
-
-  /** One for the life of the store; another if the server has ended it meanwhile. */
-  async #openReader(): Promise<Result<Session>> {
-    this.#reader ??= Session.open(this.#options.database);
-    const opening = this.#reader;
-    const reader = await opening;
-    if (reader.ok && reader.value.alive) return reader;
-    if (this.#reader === opening) this.#reader = undefined;
-    return reader.ok ? this.#openReader() : reader;
-  }
-
-  /**
-   * The first schema of the search path that exists, as `current_schema()`, but for the ledger's own: for a user called
-   * `dmake` the path `"$user", public` would lead there as soon as there is a ledger.
-   */
-  async #defaultSchema(session: Session): Promise<Result<string>> {
-    if (this.#schema !== undefined) return ok(this.#schema);
-    const [row] = await session.query<{ schema: string }>(
-      "SELECT schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, n) WHERE schema <> $1 ORDER BY n LIMIT 1",
-      [ledgerSchema],
-    );
-    if (row === undefined)
-      return fail({
-        reason: "usage",
-        message: "no schema of the search path exists; write `table:SCHEMA.NAME`",
-      });
-    this.#schema = row.schema;
-    return ok(row.schema);
   }
 
   async stage(attempt: Attempt, waiting?: Waiting): Promise<Result<Stage | Already>> {
@@ -153,7 +112,9 @@ class Tables {
       const loading = new Loading(session, begun.value.address, attempt);
       this.#loadings.add(loading);
       staged = true;
-      return ok({ kind: "table", writer: loading });
+      if (attempt.step.recipe.kind !== "sql") return ok({ kind: "table", writer: loading });
+      const { Querying } = await import("./table-query.js");
+      return ok({ kind: "query", writer: new Querying(loading, this.#options.patience) });
     } finally {
       this.#waiting.delete(session);
       if (!staged) await session.end();
@@ -175,7 +136,7 @@ class Tables {
 
   /** Begins a transaction that holds the lock of the target's loads, in a database with a ledger. */
   async #lock(session: Session, target: string, waiting: Waiting | undefined): Promise<Result<Address>> {
-    const schema = await this.#defaultSchema(session);
+    const schema = await this.#reader.defaultSchema(session);
     if (!schema.ok) return schema;
     const address = addressOf(target, schema.value);
     if (!address.ok) return address;
@@ -197,40 +158,83 @@ class Tables {
     const recorded = await readLedger(session, [address]);
     if (!recorded.ok) return recorded;
     const [entry] = recorded.value;
-    const [found] = await readFound(session, [address]);
+    const [found] = await this.#unlocked(session, () => readFound(session, [address]));
     const [said] = entry?.trace.outputs ?? [];
     const there = found?.fact.kind === "present" && found.fact.digest === said?.digest;
     const same = entry?.fingerprint === fingerprintOf(attempt.recipe, attempt.inputs);
     return ok(same && there ? entry.trace : undefined);
   }
 
-  async publish(loading: Loading, finished: Finished, signal?: AbortSignal): Promise<Result<Published>> {
+  /** Looks, and keeps no lock of it: a lock that is taken after a savepoint goes with it. */
+  async #unlocked<T>(session: Session, look: () => Promise<T>): Promise<T> {
+    await session.query("SAVEPOINT dmake_found");
+    const seen = await look();
+    await session.query("ROLLBACK TO SAVEPOINT dmake_found");
+    await session.query("RELEASE SAVEPOINT dmake_found");
+    return seen;
+  }
+
+  async publish(writer: Writer, finished: Finished, signal?: AbortSignal): Promise<Result<Published>> {
+    const loading = loadingOf(writer);
     const { session, address } = loading;
     session.signal = signal;
     return session.guard(`publish ${address.target}`, async () => {
       const { run, patience = usualPatience } = this.#options;
-      const trace = await publishLoad(loading, finished, { run, patience });
-      if (!trace.ok) return trace;
+      const published = await this.#publish(writer, finished, { run, patience });
+      if (!published.ok) return published;
       this.#loadings.delete(loading);
       await session.end();
-      return ok({ trace: trace.value, saved: [] });
+      const { trace, changes } = published.value;
+      return ok({ trace, saved: [], ...(changes.length > 0 && { changes }) });
     });
   }
 
+  async #publish(
+    writer: Writer,
+    finished: Finished,
+    options: { readonly run: Run; readonly patience: Patience },
+  ): Promise<Result<PublishedLoad>> {
+    if (writer instanceof Loading) return publishLoad(writer, finished, options);
+    if (writer.made.kind === "aside") return publishLoad(writer.loading, finished, options);
+    const { publishInPlace } = await import("./table-query-publish.js");
+    const trace = await publishInPlace(writer, finished, options.run);
+    return trace.ok ? ok({ trace: trace.value, changes: [] }) : trace;
+  }
+
   async adopt(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace>> {
+    const { run } = this.#options;
+    return this.#alone("adopt", attempt, waiting, (session, address) =>
+      adoptTable(session, address, { attempt, run }),
+    );
+  }
+
+  async amend(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace | undefined>> {
+    const { run, patience = usualPatience } = this.#options;
+    return this.#alone("amend", attempt, waiting, (session, address) =>
+      amendTable(session, address, { attempt, run, patience }),
+    );
+  }
+
+  /** Work that loads nothing, in a transaction that holds the lock of the load; `undefined` undoes it. */
+  async #alone<T>(
+    doing: string,
+    attempt: Attempt,
+    waiting: Waiting | undefined,
+    work: (session: Session, address: Address) => Promise<Result<T>>,
+  ): Promise<Result<T>> {
     const opened = await Session.open(this.#options.database, waiting?.signal);
     if (!opened.ok) return opened;
     const session = opened.value;
     const target = targetOf(attempt.step);
     this.#waiting.add(session);
     try {
-      return await session.guard(`adopt ${target}`, async () => {
+      return await session.guard(`${doing} ${target}`, async () => {
         const address = await session.cuttable(() => this.#lock(session, target, waiting));
         if (!address.ok) return address;
-        const adopted = await adoptTable(session, address.value, { attempt, run: this.#options.run });
+        const done = await work(session, address.value);
         // In a message of its own, as after a load. Unanswered, it is the caller who asks again.
-        await session.query(adopted.ok ? "COMMIT" : "ROLLBACK");
-        return adopted;
+        await session.query(done.ok && done.value !== undefined ? "COMMIT" : "ROLLBACK");
+        return done;
       });
     } finally {
       this.#waiting.delete(session);
@@ -238,7 +242,31 @@ class Tables {
     }
   }
 
-  async discard(loading: Loading): Promise<void> {
+  async verify(
+    names: readonly string[],
+    report: (one: Verified) => void,
+    signal: AbortSignal,
+  ): Promise<Result<void>> {
+    // A connection of its own: to be cut while it reads, and others look meanwhile.
+    const opened = await Session.open(this.#options.database, signal);
+    if (!opened.ok) return opened;
+    const session = opened.value;
+    this.#waiting.add(session);
+    try {
+      const addresses = await session.guard("look at the tables", () =>
+        this.#reader.addresses(session, names),
+      );
+      if (!addresses.ok) return addresses;
+      const { verifyTables } = await import("./table-verify.js");
+      return await verifyTables(session, addresses.value, report, signal);
+    } finally {
+      this.#waiting.delete(session);
+      await session.end();
+    }
+  }
+
+  async discard(writer: Writer): Promise<void> {
+    const loading = loadingOf(writer);
     this.#loadings.delete(loading);
     await loading.discard();
   }
@@ -246,8 +274,6 @@ class Tables {
   async close(): Promise<void> {
     const ends = [...this.#waiting].map((session) => session.end());
     await Promise.all([...ends, ...[...this.#loadings].map((loading) => this.discard(loading))]);
-    const reader = await this.#reader;
-    this.#reader = undefined;
-    if (reader?.ok) await reader.value.end();
+    await this.#reader.close();
   }
 }

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { afterEach, beforeEach, test } from "node:test";
 import type { Ended } from "../../src/core/trace.js";
-import { createHistory } from "../../src/stores/history.js";
+import { attemptsIn, createHistory, lastAttempts } from "../../src/stores/history.js";
 import { Folder } from "../rig/project.js";
 
 let folder: Folder;
@@ -99,4 +99,45 @@ test("nor a file that cannot be written", () => {
   chmodSync(directory, 0o500);
   createHistory({ directory, run: "one" }).note(ended("a"));
   chmodSync(directory, 0o700);
+});
+
+test("the last attempt of each step is that of the newest line, whichever run wrote it", () => {
+  createHistory({ directory, run: "one" }).note(ended("a"));
+  createHistory({ directory, run: "two" }).note({ ...ended("a"), outcome: "failed" });
+  createHistory({ directory, run: "two" }).note(ended("b"));
+  createHistory({ directory, run: "three" }).note(ended('odd "step": "a" \\ name'));
+  const last = lastAttempts(directory);
+  assert.deepEqual([...last.keys()].sort(), ["a", "b", 'odd "step": "a" \\ name']);
+  assert.deepEqual([last.get("a")?.run, last.get("a")?.outcome], ["two", "failed"]);
+  assert.deepEqual(
+    [...attemptsIn(directory)].map(({ run }) => run),
+    ["three", "two", "two", "one"],
+  );
+});
+
+test("what is read goes back into the file before", () => {
+  const history = createHistory({ directory, run: "one", longestBytes: 400 });
+  for (const step of ["a", "b", "c", "d"]) history.note(ended(step));
+  assert.ok(existsSync(folder.path(".dmake/history.old.ndjson")));
+  const steps = [...attemptsIn(directory)].map(({ step }) => step);
+  assert.deepEqual(steps, ["d", "c", "b", "a"].slice(0, steps.length));
+  assert.ok(steps.length >= 3, `${steps}`);
+});
+
+test("lines that are no attempts are passed over when it is read, and so is a file that cannot be", () => {
+  assert.deepEqual([...attemptsIn(directory)], []);
+  createHistory({ directory, run: "one" }).note(ended("a"));
+  for (const line of [
+    '{"step":"a","outc',
+    "null",
+    "[]",
+    "7",
+    '{"step":7,"outcome":"made"}',
+    "",
+    '{"step":"b"}',
+  ])
+    appendFileSync(folder.path(".dmake/history.ndjson"), `${line}\n`);
+  assert.deepEqual([...lastAttempts(directory).keys()], ["a"]);
+  appendFileSync(folder.path(".dmake/history.ndjson"), '{"run":"half');
+  assert.deepEqual([...lastAttempts(directory).keys()], ["a"]);
 });

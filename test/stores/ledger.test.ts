@@ -38,10 +38,11 @@ test("a load is written down with all that is known of it", async (t) => {
   const { trace, saved } = value(await world.store.publish(attempt, stage as never, finished));
   assert.deepEqual(saved, []);
   const [row] = await world.sql("SELECT * FROM dmake.loads");
-  const { started_at, finished_at, recorded_at, ...rest } = row!;
+  const { started_at, finished_at, recorded_at, checksum, ...rest } = row!;
   assert.equal((started_at as Date).toISOString(), attempt.startedAt);
   assert.equal((finished_at as Date).toISOString(), trace.checkedAt);
   assert.ok(recorded_at instanceof Date);
+  assert.match(String(checksum), /^hash64:2:-?\d+:-?\d+$/);
   assert.deepEqual(rest, {
     schema_name: "public",
     table_name: "trips",
@@ -63,6 +64,12 @@ test("a load is written down with all that is known of it", async (t) => {
     source_url: "https://example.org/trips.parquet",
     source_etag: '"abc"',
     dmake_version: "0.1.0",
+    strategy: "swap",
+    partition_column: "month",
+    checksum_columns: columns,
+    origins: null,
+    changes: null,
+    provisional: false,
   });
   assert.deepEqual(value(await world.store.traces([attempt.step])), [trace]);
 });
@@ -93,11 +100,11 @@ async function madeOld(world: World): Promise<void> {
 const silent = (world: World) =>
   world.sql(
     `SELECT c.relname, a.attname FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-      WHERE c.relnamespace = 'dmake'::regnamespace AND c.relkind = 'r' AND NOT a.attisdropped
+      WHERE c.relnamespace = 'dmake'::regnamespace AND c.relkind IN ('r', 'v') AND NOT a.attisdropped
         AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL)`,
   );
 
-test("every table and column of the ledger says what it is, in a new one and in one that was older", async (t) => {
+test("every table, view and column of the ledger says what it is, in a new one and in one that was older", async (t) => {
   const world = await emptyWorld();
   t.after(world.end);
   value(await load(world.store, january));
@@ -115,7 +122,7 @@ test("an older ledger is read as it is, and brought up to date by the next load"
   const { step, recipe, inputs } = attemptFor(january);
   const digest = fingerprintOf(recipe, inputs);
   const store = world.another();
-  for (const version of [1, 2]) {
+  for (const version of [1, 3]) {
     const [trace] = value(await store.traces([step]));
     assert.deepEqual(trace?.outputs, [{ name: january.target, digest }]);
     assert.ok(!("because" in trace));
@@ -137,7 +144,7 @@ test("many that come to an older ledger at once bring it up to date once", async
   await madeOld(world);
   const months = Array.from({ length: 6 }, (_, n) => ({ ...january, target: `table:trips/m${n}` }));
   await Promise.all(months.map(async (month) => value(await load(world.another(), month))));
-  assert.deepEqual(await world.sql("SELECT version FROM dmake.meta"), [{ version: 2 }]);
+  assert.deepEqual(await world.sql("SELECT version FROM dmake.meta"), [{ version: 3 }]);
   assert.deepEqual(
     await world.sql(
       "SELECT count(*)::int AS rows, count(content)::int AS told, count(because)::int AS why FROM dmake.loads",
@@ -151,7 +158,7 @@ test("a ledger made by a newer dmake is left alone", async (t) => {
   t.after(world.end);
   value(await load(world.store, january));
   await world.sql("UPDATE dmake.meta SET version = 99");
-  const newer = { reason: "ledger-newer", found: 99, known: 2 };
+  const newer = { reason: "ledger-newer", found: 99, known: 3 };
   assert.deepEqual(failure(await world.store.traces([attemptFor(january).step])), newer);
   assert.deepEqual(failure(await world.another().stage(attemptFor(january))), newer);
   assert.deepEqual(await world.sql("SELECT count(*)::int AS rows FROM trips"), [{ rows: 2 }]);
@@ -164,7 +171,7 @@ test("many that come at once make one ledger", async (t) => {
   await Promise.all(
     stores.map(async (store, n) => value(await load(store, { ...january, target: `table:t${n}` }))),
   );
-  assert.deepEqual(await world.sql("SELECT version FROM dmake.meta"), [{ version: 2 }]);
+  assert.deepEqual(await world.sql("SELECT version FROM dmake.meta"), [{ version: 3 }]);
   assert.deepEqual(await world.sql("SELECT count(*)::int AS rows FROM dmake.loads"), [{ rows: 8 }]);
 });
 

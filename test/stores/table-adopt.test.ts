@@ -89,3 +89,92 @@ test("whoever adopts waits for the load that is under way", async (t) => {
   value(await world.store.publish(attempt, stage, made(1, attempt)));
   assert.match(JSON.stringify(failure(await adopting)), /other inputs/);
 });
+
+test("a whole partitioned table is taken back after its ledger was lost, and can be compared again", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const months = Array.from({ length: 6 }, (_, n) => ({ ...january, target: `table:trips/2023-0${n + 1}` }));
+  const declared = months.map((rows) => ({ ...rows, table: { comment: "Taxi trips.\nBy month." } }));
+  for (const rows of declared) value(await load(world.store, rows));
+  await world.sql("DROP SCHEMA dmake CASCADE");
+  const steps = declared.map((rows) => attemptFor(rows).step);
+  assert.deepEqual(
+    value(await world.store.traces(steps)),
+    steps.map(() => undefined),
+  );
+  for (const rows of declared) value(await world.store.adopt(attemptFor(rows)));
+  for (const rows of declared) assert.equal(value(await load(world.store, rows)), "already");
+  assert.deepEqual(
+    await world.sql(
+      "SELECT DISTINCT strategy, partition_column, checksum IS NULL AS unsummed FROM dmake.loads",
+    ),
+    [{ strategy: "swap", partition_column: "month", unsummed: false }],
+  );
+  assert.deepEqual(
+    await states(world, months),
+    months.map(() => "same"),
+  );
+  await world.sql("UPDATE trips SET id = 9 WHERE month = '2023-03' AND id = 1");
+  assert.deepEqual(await states(world, months.slice(1, 4)), ["same", "changed", "same"]);
+});
+
+async function states(world: World, all: readonly Rows[]): Promise<readonly string[]> {
+  const found: string[] = [];
+  const names = all.map(({ target }) => target);
+  value(await world.store.verify!(names, (one) => found.push(one.state), new AbortController().signal));
+  return found;
+}
+
+for (const strategy of ["delete", "merge"] as const)
+  test(`under \`${strategy}\` nothing can be adopted, and to load again doubles no row`, async (t) => {
+    const world = await emptyWorld();
+    t.after(world.end);
+    const months = ["2023-01", "2023-02"].map(
+      (month, n): Rows => ({
+        ...january,
+        target: `table:trips/${month}`,
+        rows: [[2 * n + 1], [2 * n + 2]],
+        table: { strategy, ...(strategy === "merge" && { key: ["id"] }) },
+      }),
+    );
+    for (const rows of months) value(await load(world.store, rows));
+    for (const rows of months) {
+      assert.equal((await factOf(world.another(), rows.target)).kind, "present");
+      assert.equal(value(await load(world.another(), rows)), "already");
+    }
+    assert.deepEqual(await states(world, months), [strategy === "delete" ? "same" : "unknown", "same"]);
+    await world.sql("DROP SCHEMA dmake CASCADE");
+    for (const rows of months) {
+      const error = failure(await world.store.adopt(attemptFor(rows)));
+      assert.ok(error.reason === "usage" && "help" in error, JSON.stringify(error));
+      assert.match(error.message, /no table of its own/);
+      assert.equal(error.help, `dmake ${rows.target}`);
+      assert.notEqual(value(await load(world.store, rows)), "already");
+    }
+    assert.deepEqual(await world.sql("SELECT id, month FROM trips ORDER BY id"), [
+      { id: 1, month: "2023-01" },
+      { id: 2, month: "2023-01" },
+      { id: 3, month: "2023-02" },
+      { id: 4, month: "2023-02" },
+    ]);
+  });
+
+test("tables that are lost are loaded again, whatever the ledger says", async (t) => {
+  const world = await emptyWorld();
+  t.after(world.end);
+  const all: readonly Rows[] = [
+    january,
+    zones,
+    { ...january, target: "table:keyed/2023-01", table: { strategy: "delete" } },
+    { ...zones, target: "table:merged", table: { strategy: "merge", key: ["id"] } },
+  ];
+  for (const rows of all) value(await load(world.store, rows));
+  assert.deepEqual(await states(world, all), ["same", "same", "same", "same"]);
+  await world.sql("DROP TABLE trips, zones, keyed, merged");
+  for (const rows of all) assert.deepEqual(await factOf(world.store, rows.target), { kind: "absent" });
+  assert.deepEqual(await states(world, all), ["missing", "missing", "missing", "missing"]);
+  for (const rows of all) {
+    assert.notEqual(value(await load(world.store, rows)), "already");
+    assert.equal((await factOf(world.store, rows.target)).kind, "present");
+  }
+});

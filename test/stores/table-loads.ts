@@ -1,9 +1,19 @@
 // Loads in one line, as the engine does them, and a COPY encoder for integers and text. Knows nothing of recipes, or of what server there is.
 import { strict as assert } from "node:assert";
 import { type Failure, ok, type Result } from "../../src/core/failure.js";
-import type { LoadRecipe, Rule, Step } from "../../src/core/rule.js";
+import type { Reject } from "../../src/core/failure-data.js";
+import { recipeParts } from "../../src/core/fingerprint.js";
+import type { LoadRecipe, Rule, Step, TableDeclaration } from "../../src/core/rule.js";
 import type { Parts, Trace } from "../../src/core/trace.js";
-import type { Attempt, Finished, Stage, Store, TableColumn, TableWriter } from "../../src/engine/ports.js";
+import type {
+  Attempt,
+  Finished,
+  Published,
+  Stage,
+  Store,
+  TableColumn,
+  TableWriter,
+} from "../../src/engine/ports.js";
 
 export type Cell = string | number | null;
 
@@ -18,6 +28,10 @@ export interface Rows {
   readonly partitionColumn?: string;
   /** Named parts of the recipe, if they matter. */
   readonly recipe?: Parts;
+  /** What the Datafile says of the table; the recipe's parts are then as the engine has them. */
+  readonly table?: Partial<TableDeclaration>;
+  readonly previous?: Trace;
+  readonly rejects?: readonly Reject[];
 }
 
 let attempts = 0;
@@ -29,6 +43,7 @@ export function attemptFor(rows: Rows, { forced = false }: { forced?: boolean } 
     columns: {},
     csv: {},
     partitionColumn: rows.partitionColumn ?? (rows.target.includes("/") ? "month" : undefined),
+    ...(rows.table && { table: { contract: "evolve", maxRejects: 0, ...rows.table } }),
   };
   const step: Step = {
     id: rows.target,
@@ -42,14 +57,16 @@ export function attemptFor(rows: Rows, { forced = false }: { forced?: boolean } 
     directories: new Set(),
     recipe,
   };
+  const parts = rows.table ? value(recipeParts(step, [])) : { kind: "load" };
   return {
     id: rows.attempt ?? `attempt-${++attempts}`,
     step,
-    recipe: rows.recipe ?? { kind: "load" },
+    recipe: rows.recipe ?? parts,
     inputs: [{ name: "data/rows.parquet", digest: rows.digest ?? `sha256:${JSON.stringify(rows.rows)}` }],
     because: [{ why: "no-record" }],
     startedAt: new Date().toISOString(),
     forced,
+    ...(rows.previous && { previous: rows.previous }),
   };
 }
 
@@ -64,8 +81,8 @@ export const failure = (result: Result<unknown>): Failure => {
 };
 
 /** What the engine says of a recipe that ended well, and that nothing got in the way of. */
-export const made = (rows: number, { inputs }: Pick<Attempt, "inputs">): Finished => ({
-  outcome: { kind: "made", facts: { rows } },
+export const made = (rows: number, { inputs }: Pick<Attempt, "inputs">, rejects = 0): Finished => ({
+  outcome: { kind: "made", facts: { rows, ...(rejects > 0 && { rejects }) } },
   durationMs: 12.5,
   inputs,
   discovered: [],
@@ -78,11 +95,18 @@ export function writerOf(stage: Stage | { kind: "already" }): TableWriter {
   return stage.writer;
 }
 
-/** Fills an open stage; answers what the server says to the copy. */
+/** Fills an open stage with the columns that it wants; answers what the server says to the copy. */
 export async function fill(stage: Stage, rows: Rows): Promise<Result<number>> {
   const writer = writerOf(stage);
   const columns = await writer.open(rows.columns);
-  return columns.ok ? writer.copy(encoded(columns.value, rows.rows), never) : columns;
+  if (!columns.ok) return columns;
+  if (rows.rejects) {
+    const kept = await writer.reject("data/rows.parquet", rows.rejects);
+    if (!kept.ok) return kept;
+  }
+  const places = columns.value.map(({ name }) => rows.columns.findIndex((column) => column.name === name));
+  const cells = rows.rows.map((row) => places.map((place) => row[place] ?? null));
+  return writer.copy(encoded(columns.value, cells), never);
 }
 
 /** Stage, fill, publish, as the engine does it; a failure is discarded. */
@@ -91,16 +115,25 @@ export async function load(
   rows: Rows,
   options: { forced?: boolean } = {},
 ): Promise<Result<Trace | "already">> {
+  const published = await publish(store, rows, options);
+  if (!published.ok || published.value === "already") return published as Result<"already">;
+  return ok(published.value.trace);
+}
+
+/** The same, with all that is said of it. */
+export async function publish(
+  store: Store,
+  rows: Rows,
+  options: { forced?: boolean } = {},
+): Promise<Result<Published | "already">> {
   const attempt = attemptFor(rows, options);
   const stage = await store.stage(attempt);
   if (!stage.ok) return stage;
   if (stage.value.kind === "already") return ok("already");
   const filled = await fill(stage.value, rows);
-  const published = filled.ok
-    ? await store.publish(attempt, stage.value, made(rows.rows.length, attempt))
-    : filled;
-  if (published.ok) return ok(published.value.trace);
-  await store.discard(attempt, stage.value);
+  const finished = made(rows.rows.length, attempt, rows.rejects?.length);
+  const published = filled.ok ? await store.publish(attempt, stage.value, finished) : filled;
+  if (!published.ok) await store.discard(attempt, stage.value);
   return published;
 }
 

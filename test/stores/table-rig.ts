@@ -16,6 +16,7 @@ export {
   fill,
   load,
   made,
+  publish,
   type Rows,
   value,
   writerOf,
