@@ -1,17 +1,23 @@
 // Finds the row or value of a CSV that DuckDB stumbled over, by reading the file again. Knows nothing of the query that failed but its message.
 import type { Failure } from "../core/failure.js";
 import type { CsvHead } from "./csv-head.js";
-import { fileRecords, wrongLength } from "./csv-records.js";
+import { type CsvRecord, fileRecords, isOdd, wrongLength } from "./csv-records.js";
 import { badValue, badValueAt, type FoundValue, findValue, shown, type TypedColumn } from "./find-value.js";
 import { plainMessage } from "./query.js";
 import type { Session } from "./session.js";
 
+/** What DuckDB's message holds when a field that has no name is not empty. */
+export const fieldTooMany = "dmake:field-too-many";
+
 /** A CSV as it was read. */
 export interface CsvScene {
   readonly file: string;
-  /** Where its plain text is, with line numbers as in `file`. */
+  /** Where its plain text is. Lines are told as they are there. */
   readonly path: string;
+  readonly skippedLines: number;
   readonly head: CsvHead;
+  /** In bytes: the longest row that was to be read. */
+  readonly longest: number;
   /** SQL text yielding all fields as VARCHAR. */
   readonly from: string;
   readonly columns: readonly TypedColumn[];
@@ -21,6 +27,7 @@ export async function explainCsv(session: Session, scene: CsvScene, error: unkno
   const message = plainMessage(error);
   if (/INTERRUPT/i.test(message)) return { reason: "interrupted" };
   if (message.includes(badValue)) return (await findBadValue(session, scene)) ?? engine(scene, message);
+  if (message.includes(fieldTooMany)) return findRow(scene, message);
   if (/CSV Error on Line|CSV Parser state machine/.test(message)) return findRow(scene, message);
   return engine(scene, message);
 }
@@ -34,20 +41,20 @@ async function findBadValue(session: Session, scene: CsvScene): Promise<Failure 
 }
 
 /** Nothing where csv-parse, counting rows, does not find the text there. */
-async function lineOf(
-  { path, head }: CsvScene,
-  { row, index, text }: FoundValue,
-): Promise<number | undefined> {
-  let left = row + (head.hasHeader ? 1 : 0);
-  for await (const record of fileRecords(path, head, head.names.length)) {
+async function lineOf(scene: CsvScene, { row, index, text }: FoundValue): Promise<number | undefined> {
+  let left = row + (scene.head.hasHeader ? 1 : 0);
+  for await (const record of recordsOf(scene)) {
     if (--left === 0) return record.fields[index]?.trim() === text.trim() ? record.line : undefined;
   }
   return undefined;
 }
 
+const recordsOf = ({ path, head, skippedLines }: CsvScene) =>
+  fileRecords(path, head, { skippedLines, removed: [] }, head.names.length);
+
 /** DuckDB's line is exact but its text is not always the line's, and of mixed line ends it says neither. */
 async function findRow(scene: CsvScene, message: string): Promise<Failure> {
-  const { file, path, head } = scene;
+  const { file, head, longest } = scene;
   const lines = message.split("\n");
   const line = Number(/CSV Error on Line: (\d+)/.exec(message)?.[1] ?? Number.NaN);
   const told = Number.isNaN(line) ? {} : { line };
@@ -65,10 +72,18 @@ async function findRow(scene: CsvScene, message: string): Promise<Failure> {
       problem: 'it is not UTF-8: say `csv: { encoding: "latin-1" }`, if that is what it is',
     };
   if (/Maximum line size/i.test(message))
-    return { reason: "bad-row", file, ...told, problem: "it is longer than 8 MB" };
-  for await (const record of fileRecords(path, head, head.names.length)) {
-    if (record.fields.length !== head.names.length) return wrongLength(file, record, head.names.length);
+    return { reason: "bad-row", file, ...told, problem: `it is longer than ${longest / 1e6} MB` };
+  const width = { columns: head.names.length, extras: head.extras };
+  let isHeader = head.hasHeader;
+  let alone: CsvRecord | undefined;
+  let endsInLf = false;
+  for await (const record of recordsOf(scene)) {
+    if (!isHeader && isOdd(record, width)) return wrongLength(file, record, width);
+    isHeader = false;
+    endsInLf ||= record.lineEnd.endsWith("\n");
+    if (record.lineEnd === "\r") alone ??= record;
   }
+  if (alone && endsInLf) return carriageReturn(file, alone);
   if (/unterminated quote/i.test(message))
     return {
       reason: "bad-row",
@@ -79,6 +94,15 @@ async function findRow(scene: CsvScene, message: string): Promise<Failure> {
     };
   return { reason: "bad-row", file, ...told, ...text, problem: structure(message) };
 }
+
+/** It may end a line or be part of a value: nobody can tell. */
+const carriageReturn = (file: string, { line, text }: CsvRecord): Failure => ({
+  reason: "bad-row",
+  file,
+  line,
+  text: shown(text),
+  problem: "a carriage return stands alone behind it, where other lines end in LF",
+});
 
 const structure = (message: string): string =>
   message.includes("state machine")

@@ -1,8 +1,10 @@
 // A CSV's records one by one, each with the physical line it begins on, by csv-parse. Knows nothing of types or of DuckDB. For heads and post-mortems: 12 times slower than DuckDB.
 import { createReadStream } from "node:fs";
+import { Transform } from "node:stream";
 import { CsvError, type Options, parse } from "csv-parse";
 import { parse as parseSync } from "csv-parse/sync";
 import type { DataFailure } from "../core/failure-data.js";
+import { originalLine } from "./csv-mend.js";
 import { shown } from "./find-value.js";
 
 export interface Dialect {
@@ -16,9 +18,22 @@ export interface CsvRecord {
   readonly text: string;
   /** Counts from 1: the physical line on which it begins. */
   readonly line: number;
+  /** As it is; empty at the end of a file. */
+  readonly lineEnd: string;
 }
 
-/** How csv-parse has to be told to see the records that DuckDB sees. In a single column a blank line is a value. */
+/** Where the records of a text are. */
+export interface Layout {
+  /** So many physical lines before the first record are none, whatever is in them. */
+  readonly skippedLines: number;
+  /** Lines of the file, counted from 1, that the text has no more. */
+  readonly removed: readonly number[];
+}
+
+/**
+ * How csv-parse has to be told to see the records that DuckDB sees. In a single column a blank line is a value. Blanks
+ * around a quoted field are no part of it; around others they are lost here, and are not in DuckDB.
+ */
 function optionsFor(dialect: Dialect, columns: number): Options {
   const quote = dialect.quote === "" ? null : dialect.quote;
   return {
@@ -29,6 +44,7 @@ function optionsFor(dialect: Dialect, columns: number): Options {
     record_delimiter: ["\r\n", "\n", "\r"],
     relax_column_count: true,
     relax_quotes: true,
+    trim: true,
     skip_empty_lines: columns > 1,
     raw: true,
   };
@@ -41,26 +57,38 @@ interface RawRecord {
 
 /** Counts lines itself: csv-parse takes a CRLF inside quotes for two. */
 class Numbering {
-  #lines = 0;
+  #lines: number;
+  readonly #removed: readonly number[];
+
+  constructor({ skippedLines, removed }: Layout) {
+    this.#lines = skippedLines;
+    this.#removed = removed;
+  }
 
   number({ record, raw }: RawRecord): CsvRecord {
     const blank = /^([\r\n]*)[^\r\n]/.exec(raw)?.[1] ?? "";
-    const line = this.#lines + countLineEnds(blank) + 1;
+    const line = originalLine(this.#lines + countLineEnds(blank) + 1, this.#removed);
     this.#lines += countLineEnds(raw);
-    return { fields: record, text: raw.replace(/^[\r\n]+|[\r\n]+$/g, ""), line };
+    return {
+      fields: record,
+      text: raw.replace(/^[\r\n]+|[\r\n]+$/g, ""),
+      line,
+      lineEnd: /\r?\n$|\r$/.exec(raw)?.[0] ?? "",
+    };
   }
 }
 
 const countLineEnds = (text: string): number => text.match(/\r\n|\n|\r/g)?.length ?? 0;
 
-/** The records that begin `text`, at most `limit`; an unclosed quote ends them, and says so in `problem`. */
+/** The records that begin `text`, which lacks the skipped lines, at most `limit`; an unclosed quote ends them, and says so in `problem`. */
 export function headRecords(
   text: string,
   dialect: Dialect,
+  layout: Layout,
   limit: number,
 ): { readonly records: readonly CsvRecord[]; readonly problem?: string } {
   const records: CsvRecord[] = [];
-  const numbering = new Numbering();
+  const numbering = new Numbering(layout);
   const take = (record: unknown) => {
     records.push(numbering.number(record as RawRecord));
     return null;
@@ -78,10 +106,13 @@ export function headRecords(
 export async function* fileRecords(
   path: string,
   dialect: Dialect,
+  layout: Layout,
   columns: number,
 ): AsyncGenerator<CsvRecord> {
-  const numbering = new Numbering();
-  const parser = createReadStream(path).pipe(parse(optionsFor(dialect, columns)));
+  const numbering = new Numbering(layout);
+  const parser = createReadStream(path)
+    .pipe(withoutLines(layout.skippedLines))
+    .pipe(parse(optionsFor(dialect, columns)));
   try {
     for await (const record of parser) yield numbering.number(record as RawRecord);
   } catch (error) {
@@ -89,7 +120,51 @@ export async function* fileRecords(
   }
 }
 
-export function wrongLength(file: string, { fields, text, line }: CsvRecord, expected: number): DataFailure {
-  const problem = `it has ${fields.length} ${fields.length === 1 ? "field" : "fields"} where the first row has ${expected}`;
+const lf = 10;
+const cr = 13;
+
+function withoutLines(count: number): Transform {
+  let left = count;
+  let afterCr = false;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      let at = 0;
+      for (; at < chunk.length && (left > 0 || afterCr); at++) {
+        const byte = chunk[at]!;
+        const endsCrlf = afterCr && byte === lf;
+        afterCr = byte === cr && left > 0;
+        if (endsCrlf) continue;
+        if (left === 0) break;
+        if (byte === lf || byte === cr) left--;
+      }
+      done(null, chunk.subarray(at));
+    },
+  });
+}
+
+/** The first `count` lines of `text` left out. Nothing where there are no more. */
+export function textAfterLines(text: string, count: number): string {
+  const lines = /\r\n|\n|\r/g;
+  for (let left = count; left > 0; left--) if (lines.exec(text) === null) return "";
+  return text.slice(lines.lastIndex);
+}
+
+/** How many fields a row has: those with names, and then some that must be empty. */
+export interface Width {
+  readonly columns: number;
+  readonly extras: number;
+}
+
+export const isOdd = ({ fields }: CsvRecord, { columns, extras }: Width): boolean =>
+  fields.length !== columns + extras || fields.slice(columns).some((field) => field !== "");
+
+export function wrongLength(file: string, row: CsvRecord, { columns, extras }: Width): DataFailure {
+  const { fields, text, line } = row;
+  const found = `it has ${fields.length} ${fields.length === 1 ? "field" : "fields"}`;
+  const wanted = extras > 0 ? `the others have ${columns + extras}` : `the first row has ${columns}`;
+  const problem =
+    fields.length === columns + extras
+      ? `${found}, and those beyond the ${columns} names are not empty`
+      : `${found} where ${wanted}`;
   return { reason: "bad-row", file, line, text: shown(text), problem };
 }

@@ -1,16 +1,20 @@
 // A CSV file as a Source: DuckDB reads every field as text, in strict mode and without guessing, and SQL checks each value. Knows nothing of where rows go.
 import { join } from "node:path";
-import { fail, ok, type Result } from "../core/failure.js";
+import { badCsvOption } from "../core/csv-options.js";
+import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { magicOf } from "../core/magic.js";
 import type { ColumnTypes, CsvOptions } from "../core/rule.js";
-import { explainCsv } from "./csv-diagnose.js";
+import { explainCsv, fieldTooMany } from "./csv-diagnose.js";
 import { type CsvHead, readCsvHead } from "./csv-head.js";
+import { mendFile, originalLine } from "./csv-mend.js";
 import { resolveTypes } from "./declared.js";
-import { checked, type TypedColumn } from "./find-value.js";
-import { unifyLineEnds } from "./line-ends.js";
-import { firstText, isUtf8, type Prepared, prepareText } from "./prepare.js";
-import { sampleTypes, type Wish } from "./sample.js";
-import { quotePath, quoteText, type Session } from "./session.js";
+import { checked, type TypedColumn, type ValuePlace } from "./find-value.js";
+import { lineLongerThan } from "./line-ends.js";
+import { firstText, isUtf8, type Prepared, prepareText, type Unpacked } from "./prepare.js";
+import { type SampledColumn, sampleTypes, type Wish } from "./sample.js";
+import { quoteIdentifier, quotePath, quoteText, type Session } from "./session.js";
+import { canSift, linesOfRows, type Sifted, type Sifting, siftCsv } from "./sift-csv.js";
+import type { RowShape } from "./sift-scan.js";
 import type { Source, SourceOptions } from "./source.js";
 import { isNested } from "./text-checks.js";
 
@@ -20,54 +24,159 @@ interface Window {
   readonly buffer: number;
 }
 
-/**
- * DuckDB's default of 2 MB a line is too short for some geometries. Its buffer would be 16 lines of the longest kind:
- * so large that one thread gets all of a small file (20 % slower).
- */
-const reading: Window = { line: 8_000_000, buffer: 32_000_000 };
+/** Of DuckDB's own choosing the buffer would be 16 rows of the longest kind: so large that one thread gets all of a small file (20 % slower). */
+const reading: Window = { line: 32_000_000, buffer: 32_000_000 };
+/** For files with physical lines so long that a row may be longer than `reading` takes. */
+const readingLong: Window = { line: 128_000_000, buffer: 128_000_000 };
+const longLine = 16_000_000;
 /** A large buffer is unpacked whole for a few rows of it: 150 ms instead of 50. */
 const sampling: Window = { line: 2_000_000, buffer: 4_000_000 };
 
 /**
  * Opens a CSV file. Its columns are named by the header, blanks around names trimmed. Types come from the first
  * 20,480 rows unless `columns` gives them; where a later value does not fit, reading fails with its line. A column
- * without any value in the sample is VARCHAR. An unquoted empty field is null, `""` is the empty text.
+ * without any value in the sample is VARCHAR, and says so. An unquoted empty field is null, `""` is the empty text.
  *
- * Refused are rows with too many or too few fields. One thing passes: an empty field too many at the very end of a
- * row beyond the first 200, which DuckDB takes for a stray delimiter.
+ * Refused are rows with too many or too few fields. Two things pass: empty fields too many in every row, as many in each;
+ * and one at the very end of a row beyond the first 200, which DuckDB takes for a stray delimiter.
  */
 export async function openCsv(
   session: Session,
   file: string,
-  head: Buffer,
+  { path: packed, head }: Unpacked,
   options: SourceOptions,
 ): Promise<Result<Source>> {
-  const { csv, signal } = options;
-  const beginning = await firstText(file, head, csv.encoding);
+  const { csv, rename, signal, maxRejects = 0 } = options;
+  const bad = badCsvOption(csv);
+  if (bad) return fail({ reason: "bad-option", file, ...bad });
+  const beginning = await firstText(packed, head, csv.encoding);
   if (!beginning.ok) return beginning;
-  const dialect = readCsvHead(beginning.value, file, csv);
+  const dialect = readCsvHead(beginning.value, file, { csv, rename, rowsMayDiffer: maxRejects > 0 });
   if (!dialect.ok) return dialect;
   const wishes = await wishesFor(session, file, dialect.value.names, options.columns);
   if (!wishes.ok) return wishes;
   const [prepared, early] = await Promise.all([
-    prepareText(session, file, head, csv.encoding, signal),
-    sampleEarly(session, file, head, dialect.value, csv, wishes.value),
+    prepareText(session, packed, head, csv.encoding, signal),
+    sampleEarly(session, packed, head, dialect.value, csv, wishes.value),
   ]);
-  if (!prepared.ok) return prepared;
-  const path = await withOneLineEnd(session, prepared.value, dialect.value, signal);
-  const from = readCsv(path, "none", dialect.value, csv, reading);
-  const explain = (columns: readonly TypedColumn[]) => (error: unknown) =>
-    explainCsv(session, { file, path, head: dialect.value, from, columns }, error);
-  const columns = early?.ok ? early : await sampleTypes(session, from, wishes.value, csv, explain([]));
+  if (!prepared.ok) return fail({ ...prepared.error, ...("file" in prepared.error && { file }) });
+  const { path: plain, lineEnds } = prepared.value;
+  if (lineEnds.longestBytes > readingLong.line) return fail(await tooLong(file, plain));
+  const text = await mended(session, prepared.value, dialect.value, csv, signal);
+  const sifted = await withoutFaultyRows(session, { file, text, head: dialect.value, maxRejects, signal });
+  if (!sifted.ok) return sifted;
+  const reader = { ...text, path: sifted.value.path, head: dialect.value, csv };
+  const { bare, from } = readersOf(reader, longestOf(prepared.value));
+  const explain = (columns: readonly TypedColumn[]) => async (error: unknown) => {
+    const scene = { file, ...reader, from: bare, columns, longest: longestOf(prepared.value).line };
+    return atLine(await explainCsv(session, scene, error), sifted.value.lineInFile);
+  };
+  // Of a longer row DuckDB may read nothing, without a word.
+  const columns =
+    early?.ok && lineEnds.longestBytes < sampling.line
+      ? early
+      : await sampleTypes(session, bare, wishes.value, csv, explain([]));
   if (!columns.ok) return columns;
   return ok({
     file,
     format: "csv",
-    columns: columns.value.map(({ name, reading }) => ({ name, type: reading.type })),
+    columns: columns.value.map(({ name, reading, unseen }) => ({
+      name,
+      type: reading.type,
+      ...(unseen && { unseen }),
+    })),
     select: `SELECT ${columns.value.map(checked).join(", ")} FROM ${from}`,
     rows: undefined,
     explain: explain(columns.value),
+    raw: {
+      from,
+      columns: columns.value,
+      rejects: sifted.value.rejects,
+      rows: sifted.value.rows,
+      linesOf: (rows) => linesIn(sifted.value, rowShape(dialect.value, text), rows),
+    },
   });
+}
+
+async function tooLong(file: string, path: string): Promise<Failure> {
+  const line = await lineLongerThan(readingLong.line, path);
+  const problem = `it is longer than ${readingLong.line / 1e6} MB`;
+  return { reason: "bad-row", file, ...(line !== undefined && { line }), problem };
+}
+
+/** A CSV's plain text as it is read: the file itself, or a copy of one kind of line ends and without what is no data. */
+interface Text {
+  readonly path: string;
+  /** Physical lines before the first that is a row, or the header. */
+  readonly skippedLines: number;
+  /** Lines of the file that the copy does not have, counted from 1. */
+  readonly removed: readonly number[];
+}
+
+async function mended(
+  session: Session,
+  { path, lineEnds }: Prepared,
+  head: CsvHead,
+  { skip = 0, comment }: CsvOptions,
+  signal?: AbortSignal,
+): Promise<Text> {
+  if (!lineEnds.mixed && comment === undefined)
+    return { path, skippedLines: skip + head.blankLines, removed: [] };
+  const copy = join(session.folder, `${crypto.randomUUID()}.txt`);
+  const { delimiter, quote, blankLines } = head;
+  const removed = await mendFile(path, copy, { delimiter, quote, skip, comment }, signal);
+  return { path: copy, skippedLines: blankLines, removed };
+}
+
+const rowShape = (head: CsvHead, { skippedLines }: Text): RowShape => ({
+  delimiter: head.delimiter,
+  quote: head.quote,
+  skippedLines,
+  hasHeader: head.hasHeader,
+  columns: head.names.length + head.extras,
+});
+
+/** With `maxRejects` of 0 DuckDB refuses such rows. */
+async function withoutFaultyRows(
+  session: Session,
+  {
+    text,
+    head,
+    ...sifting
+  }: Omit<Sifting, "path" | "shape"> & { readonly text: Text; readonly head: CsvHead },
+): Promise<Result<Sifted>> {
+  const shape = rowShape(head, text);
+  const inFile = (line: number) => originalLine(line, text.removed);
+  if (sifting.maxRejects === 0 || !canSift(shape))
+    return ok({ path: text.path, rejects: [], lineInFile: inFile });
+  const sifted = await siftCsv(session, { ...sifting, path: text.path, shape });
+  if (!sifted.ok) return fail(atLine(sifted.error, inFile));
+  const { rejects, lineInFile } = sifted.value;
+  return ok({
+    ...sifted.value,
+    rejects: rejects.map((reject) => atLine(reject, inFile)),
+    lineInFile: (line) => inFile(lineInFile(line)),
+  });
+}
+
+/** The same, its line and that of the first reject told as in the file. */
+function atLine<Told extends object>(told: Told, inFile: (line: number) => number): Told {
+  const { line, first } = told as { line?: number; first?: object };
+  return {
+    ...told,
+    ...(line !== undefined && { line: inFile(line) }),
+    ...(first !== undefined && { first: atLine(first, inFile) }),
+  };
+}
+
+async function linesIn(
+  { path, lineInFile }: Sifted,
+  shape: RowShape,
+  rows: readonly ValuePlace[],
+): Promise<readonly (number | undefined)[]> {
+  if (!canSift(shape)) return rows.map(() => undefined);
+  const lines = await linesOfRows(path, shape, rows);
+  return lines.map((line) => line && lineInFile(line));
 }
 
 async function wishesFor(
@@ -102,10 +211,11 @@ async function sampleEarly(
   dialect: CsvHead,
   csv: CsvOptions,
   wishes: readonly Wish[],
-): Promise<Result<readonly TypedColumn[]> | undefined> {
-  if (!isUtf8(head, csv.encoding)) return undefined;
-  const magic = magicOf(head);
-  const from = readCsv(file, magic === "gzip" || magic === "zstd" ? magic : "none", dialect, csv, sampling);
+): Promise<Result<readonly SampledColumn[]> | undefined> {
+  if (!isUtf8(head, csv.encoding) || csv.comment !== undefined) return undefined;
+  const skippedLines = (csv.skip ?? 0) + dialect.blankLines;
+  const packing = magicOf(head) === "gzip" ? "gzip" : "none";
+  const from = readCsv({ path: file, skippedLines, head: dialect, csv }, packing, sampling);
   return sampleTypes(session, from, wishes, csv, async (message) => ({
     reason: "data-engine",
     file,
@@ -113,29 +223,47 @@ async function sampleEarly(
   }));
 }
 
-async function withOneLineEnd(
-  session: Session,
-  { path, lineEnds }: Prepared,
-  head: CsvHead,
-  signal?: AbortSignal,
-): Promise<string> {
-  if (!lineEnds.mixed) return path;
-  const copy = join(session.folder, `${crypto.randomUUID()}.txt`);
-  await unifyLineEnds(path, copy, head, signal);
-  return copy;
+interface Reader extends Pick<Text, "path" | "skippedLines"> {
+  readonly head: CsvHead;
+  readonly csv: CsvOptions;
 }
 
-type Packing = "none" | "gzip" | "zstd";
+const longestOf = ({ lineEnds }: Prepared): Window =>
+  lineEnds.longestBytes > longLine ? readingLong : reading;
+
+/** `bare` yields also what has no name, `from` only what has, and fails where the rest is not empty. */
+function readersOf(reader: Reader, window: Window): { readonly bare: string; readonly from: string } {
+  const bare = readCsv(reader, "none", window);
+  const extras = extraNames(reader.head).map(quoteIdentifier);
+  if (extras.length === 0) return { bare, from: bare };
+  const names = reader.head.names.map(quoteIdentifier).join(", ");
+  const isEmpty = extras.map((name) => `coalesce(${name}, '') = ''`).join(" AND ");
+  const check = `CASE WHEN ${isEmpty} THEN true ELSE error(${quoteText(fieldTooMany)}) END`;
+  return { bare, from: `(SELECT ${names} FROM ${bare} WHERE ${check})` };
+}
+
+/** Such as no column of the file has. */
+function extraNames({ names, extras }: CsvHead): readonly string[] {
+  const taken = new Set(names.map((name) => name.toLowerCase()));
+  let prefix = "dmake_extra";
+  while ([...taken].some((name) => name.startsWith(prefix))) prefix += "_";
+  return Array.from({ length: extras }, (_, index) => `${prefix}${index}`);
+}
 
 /**
  * All fields as VARCHAR. `new_line` is never given: with one that the file does not have, DuckDB 1.5.6 reads no rows
- * at all, without a word. `strict_mode = false` is never given either: it drops fields.
+ * at all, without a word. `strict_mode = false` is never given either: it drops fields. Nor is `comment`: it drops what
+ * follows the character in any line.
  */
-function readCsv(path: string, compression: Packing, head: CsvHead, csv: CsvOptions, window: Window): string {
+function readCsv(
+  { path, skippedLines, head, csv }: Reader,
+  compression: "none" | "gzip",
+  window: Window,
+): string {
   const options = {
     auto_detect: "false",
     header: String(head.hasHeader),
-    skip: String(head.blankLines),
+    skip: String(skippedLines),
     delim: quoteText(head.delimiter),
     quote: quoteText(head.quote),
     escape: quoteText(head.quote),
@@ -151,7 +279,7 @@ function readCsv(path: string, compression: Packing, head: CsvHead, csv: CsvOpti
     hive_partitioning: "false",
     filename: "false",
     union_by_name: "false",
-    columns: `{${head.names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(", ")}}`,
+    columns: `{${[...head.names, ...extraNames(head)].map((name) => `${quoteText(name)}: 'VARCHAR'`).join(", ")}}`,
   };
   const list = Object.entries(options).map(([name, value]) => `${name} = ${value}`);
   return `read_csv(${quotePath(path)}, ${list.join(", ")})`;

@@ -21,20 +21,30 @@ export function checked(column: TypedColumn): string {
   return `coalesce(${valueIn(column)}, CASE WHEN ${name} IS NOT NULL THEN error(${quoteText(badValue)}) END) AS ${name}`;
 }
 
-const isPlain = ({ reading, stored = "VARCHAR" }: TypedColumn): boolean => reading.type === stored;
+/** Whether every value that is stored is one of the type. */
+export const isPlain = ({ reading, stored = "VARCHAR" }: TypedColumn): boolean => reading.type === stored;
 
 /** SQL for the value, null where there is none of the type. */
-function valueIn({ name, reading, stored = "VARCHAR" }: TypedColumn): string {
+export function valueIn({ name, reading, stored = "VARCHAR" }: TypedColumn): string {
   return stored === "VARCHAR"
     ? valueSql(quoteIdentifier(name), reading)
     : recastSql(quoteIdentifier(name), stored, reading.type);
 }
 
-export interface FoundValue {
+/** So much is read of a value that does not fit, in characters: there may be many, of 10 MB each. */
+export const textFound = 1000;
+
+/** Where a value is among rows. */
+export interface ValuePlace {
   /** Counts from 1. */
   readonly row: number;
-  /** Into `columns`. */
+  /** Into the columns. */
   readonly index: number;
+  /** Nothing of a null; of a long one the first `textFound` characters will do. */
+  readonly text: string | undefined;
+}
+
+export interface FoundValue extends ValuePlace {
   readonly text: string;
 }
 

@@ -1,10 +1,9 @@
 // A JSON file, an array or one object a line, as a Source. Knows nothing of CSV.
 import { open } from "node:fs/promises";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
-import type { ColumnTypes } from "../core/rule.js";
 import { resolveTypes } from "./declared.js";
 import { badValue, badValueAt, checked, findValue, type TypedColumn } from "./find-value.js";
-import { prepareText } from "./prepare.js";
+import { prepareText, type Unpacked } from "./prepare.js";
 import { plainMessage, query } from "./query.js";
 import { sampleTypes } from "./sample.js";
 import { quoteIdentifier, quotePath, quoteText, type Session } from "./session.js";
@@ -25,11 +24,11 @@ const temporal = /(^|[ (])(DATE|TIMESTAMP(_\w+| WITH TIME ZONE)?|TIME|UUID)(?=[)
 export async function openJson(
   session: Session,
   file: string,
-  head: Buffer,
+  { path: packed, head }: Unpacked,
   options: SourceOptions,
 ): Promise<Result<Source>> {
-  const prepared = await prepareText(session, file, head, options.csv.encoding, options.signal);
-  if (!prepared.ok) return prepared;
+  const prepared = await prepareText(session, packed, head, options.csv.encoding, options.signal);
+  if (!prepared.ok) return fail({ ...prepared.error, ...("file" in prepared.error && { file }) });
   const { path } = prepared.value;
   const shape = await outerShape(path);
   if (shape === "empty") return fail({ reason: "empty-file", file, expected: "JSON objects" });
@@ -38,12 +37,13 @@ export async function openJson(
   const reader = (more: string) =>
     `read_json(${quotePath(path)}, format = '${shape}', records = true, maximum_object_size = ${largestObject}, ` +
     `hive_partitioning = false, filename = false, union_by_name = false, ${more})`;
-  const columns = await columnsOf(session, file, reader, options.columns);
+  const columns = await columnsOf(session, file, reader, options);
   if (!columns.ok) return columns;
   const fields = columns.value.map(
-    ({ name, type, isText }) => `${quoteText(name)}: ${quoteText(isText ? "VARCHAR" : type)}`,
+    ({ key, type, isText }) => `${quoteText(key)}: ${quoteText(isText ? "VARCHAR" : type)}`,
   );
-  const from = reader(`columns = {${fields.join(", ")}}`);
+  const named = columns.value.map(({ key, name }) => `${quoteIdentifier(key)} AS ${quoteIdentifier(name)}`);
+  const from = `(SELECT ${named.join(", ")} FROM ${reader(`columns = {${fields.join(", ")}}`)})`;
   const texts = columns.value.filter(({ isText }) => isText);
   const sampled = await sampleTypes(session, from, texts, options.csv, (error) =>
     explainJson(session, file, from, [], error),
@@ -53,12 +53,27 @@ export async function openJson(
   return ok({
     file,
     format: "json",
-    columns: columns.value.map(({ name, type }) => ({ name, type: typed.get(name)?.reading.type ?? type })),
+    columns: columns.value.map(({ name, type, unseen }) => ({
+      name,
+      type: typed.get(name)?.reading.type ?? type,
+      ...(unseen && { unseen }),
+    })),
     select: `SELECT ${columns.value.map(({ name }) => (typed.has(name) ? checked(typed.get(name)!) : quoteIdentifier(name))).join(", ")} FROM ${from}`,
     rows: undefined,
     explain: (error) => explainJson(session, file, from, sampled.value, error),
+    raw: {
+      from,
+      columns: columns.value.map((column) => typed.get(column.name) ?? asStored(column)),
+      rejects: [],
+    },
   });
 }
+
+const asStored = ({ name, type }: JsonColumn): TypedColumn => ({
+  name,
+  stored: type,
+  reading: { type, chosen: "declared" },
+});
 
 /** DuckDB takes an array that is cut short for a whole one. */
 async function outerShape(path: string): Promise<"array" | "auto" | "cut" | "empty"> {
@@ -81,19 +96,22 @@ async function outerShape(path: string): Promise<"array" | "auto" | "cut" | "emp
 }
 
 interface JsonColumn {
+  /** In the file. */
+  readonly key: string;
   readonly name: string;
   readonly type: string;
   /** Read as text and checked; the others DuckDB reads as they are. */
   readonly isText: boolean;
   readonly declared: string | undefined;
   readonly known?: Reading;
+  readonly unseen?: true;
 }
 
 async function columnsOf(
   session: Session,
   file: string,
   reader: (more: string) => string,
-  declared: ColumnTypes,
+  { columns: declared, rename = {} }: SourceOptions,
 ): Promise<Result<readonly JsonColumn[]>> {
   const all = "sample_size = -1, convert_strings_to_integers = false, map_inference_threshold = -1";
   const found = await query<{ column_name: string; column_type: string }>(
@@ -101,7 +119,11 @@ async function columnsOf(
     `DESCRIBE SELECT * FROM ${reader(all)}`,
   );
   if (!found.ok) return fail(asRow(file, found.message));
-  const names = found.rows.map(({ column_name }) => column_name);
+  const keys = found.rows.map(({ column_name }) => column_name);
+  const names = keys.map((key) => (Object.hasOwn(rename, key) ? rename[key]! : key));
+  const lower = names.map((name) => name.toLowerCase());
+  const twice = names.find((name, at) => lower.indexOf(name.toLowerCase()) < at);
+  if (twice !== undefined) return fail({ reason: "duplicate-column", file, column: twice });
   const types = await resolveTypes(session, file, declared, names);
   if (!types.ok) return types;
   for (const [column, type] of types.value) {
@@ -114,14 +136,37 @@ async function columnsOf(
         help: "nested types are taken from the data",
       });
   }
+  const unseen = await unseenKeys(session, reader, found.rows);
   return ok(
-    found.rows.map(({ column_name: name, column_type }) => {
-      return jsonColumn(name, column_type, types.value.get(name));
+    found.rows.map(({ column_name: key, column_type }, at): JsonColumn => {
+      const type = types.value.get(names[at]!);
+      if (type === undefined && unseen.has(key))
+        return { key, name: names[at]!, type: "VARCHAR", isText: false, declared: undefined, unseen: true };
+      return { key, ...jsonColumn(names[at]!, column_type, type) };
     }),
   );
 }
 
-function jsonColumn(name: string, found: string, declared: string | undefined): JsonColumn {
+/** DuckDB calls JSON what is null everywhere, and what is of more than one type. */
+async function unseenKeys(
+  session: Session,
+  reader: (more: string) => string,
+  found: readonly { readonly column_name: string; readonly column_type: string }[],
+): Promise<ReadonlySet<string>> {
+  const inQuestion = found
+    .filter(({ column_type }) => column_type === "JSON")
+    .map(({ column_name }) => column_name);
+  if (inQuestion.length === 0) return new Set();
+  const columns = inQuestion.map((key) => `${quoteText(key)}: 'VARCHAR'`).join(", ");
+  const counts = inQuestion.map((key, at) => `count(${quoteIdentifier(key)}) AS n${at}`).join(", ");
+  const answer = await query<Record<string, bigint>>(
+    session,
+    `SELECT ${counts} FROM ${reader(`columns = {${columns}}`)}`,
+  );
+  return new Set(answer.ok ? inQuestion.filter((_, at) => answer.rows[0]![`n${at}`] === 0n) : []);
+}
+
+function jsonColumn(name: string, found: string, declared: string | undefined): Omit<JsonColumn, "key"> {
   if (declared !== undefined) return { name, type: declared, isText: declared !== "JSON", declared };
   // A JSON text stays one: `"007"` is no number. What looks like a UUID may be one in this file only.
   if (found === "VARCHAR" || found === "UUID") return { name, type: "VARCHAR", isText: false, declared };

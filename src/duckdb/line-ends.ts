@@ -1,7 +1,5 @@
-// Finds out how the lines of a file end, and makes a copy in which all end alike. Knows nothing of columns or types.
-import { createReadStream, createWriteStream } from "node:fs";
-import { Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
+// Finds out how the lines of a file end and how long they are, as its bytes go by. Knows nothing of columns or types.
+import { createReadStream } from "node:fs";
 
 const lf = 10;
 const cr = 13;
@@ -14,10 +12,21 @@ export class LineEnds {
   #bare = false;
   #paired = false;
   #endsInCr = false;
+  #sinceEnd = 0;
+  #longest = 0;
 
   note(chunk: Buffer): void {
+    this.#measure(chunk);
     if (!this.mixed) this.#look(chunk);
     if (chunk.length > 0) this.#endsInCr = chunk[chunk.length - 1] === cr;
+  }
+
+  /** Lines that begin and end in one chunk are not looked at: they are no longer than it is. */
+  #measure(chunk: Buffer): void {
+    const first = firstEnd(chunk);
+    this.#sinceEnd += first < 0 ? chunk.length : first;
+    this.#longest = Math.max(this.#longest, this.#sinceEnd, first < 0 ? 0 : chunk.length);
+    if (first >= 0) this.#sinceEnd = sinceLastEnd(chunk);
   }
 
   #look(chunk: Buffer): void {
@@ -36,51 +45,36 @@ export class LineEnds {
   get mixed(): boolean {
     return this.#bare && this.#paired;
   }
+
+  /** No physical line has more bytes than that. */
+  get longestBytes(): number {
+    return Math.max(this.#longest, this.#sinceEnd);
+  }
 }
 
-//  start ──quote──► quoted ──quote──► closing ──quote──► quoted        start ──other──► plain
-//  plain, closing ──delimiter or line end──► start
-type State = "start" | "plain" | "quoted" | "closing";
-
-/** Copies `from` to `to` with CRLF made LF outside quotes. Line numbers stay the same. */
-export async function unifyLineEnds(
-  from: string,
-  to: string,
-  dialect: { readonly delimiter: string; readonly quote: string },
-  signal?: AbortSignal,
-): Promise<void> {
-  const delimiter = dialect.delimiter.charCodeAt(0);
-  const quote = dialect.quote === "" ? -1 : dialect.quote.charCodeAt(0);
-  let state: State = "start";
-  let held = false;
-  const unify = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      const out = Buffer.allocUnsafe(chunk.length + 1);
-      let length = 0;
-      for (let at = 0; at < chunk.length; at++) {
-        const byte = chunk[at]!;
-        if (held && byte !== lf) out[length++] = cr;
-        held = byte === cr && state !== "quoted";
-        if (!held) out[length++] = byte;
-        state = next(state, byte, delimiter, quote);
-      }
-      done(null, out.subarray(0, length));
-    },
-    flush(done) {
-      done(null, held ? Buffer.from([cr]) : undefined);
-    },
-  });
-  await pipeline(
-    createReadStream(from, { highWaterMark: 1 << 20 }),
-    unify,
-    createWriteStream(to),
-    signal ? { signal } : {},
-  );
+function firstEnd(chunk: Buffer): number {
+  const at = chunk.indexOf(lf);
+  const other = (at < 0 ? chunk : chunk.subarray(0, at)).indexOf(cr);
+  return other < 0 ? at : other;
 }
 
-function next(state: State, byte: number, delimiter: number, quote: number): State {
-  if (state === "quoted") return byte === quote ? "closing" : "quoted";
-  if (byte === quote && state !== "plain") return "quoted";
-  if (byte === delimiter || byte === lf) return "start";
-  return state === "closing" ? "closing" : "plain";
+function sinceLastEnd(chunk: Buffer): number {
+  const rest = chunk.subarray(chunk.lastIndexOf(lf) + 1);
+  return rest.length - 1 - rest.lastIndexOf(cr);
+}
+
+/** The first physical line with more bytes than that, counted from 1. */
+export async function lineLongerThan(bytes: number, path: string): Promise<number | undefined> {
+  let line = 1;
+  let length = 0;
+  let afterCr = false;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
+    for (const byte of chunk as Buffer) {
+      const endsLine = byte === cr || (byte === lf && !afterCr);
+      if (endsLine) line++;
+      length = endsLine ? 0 : length + 1;
+      if (length > bytes) return line;
+      afterCr = byte === cr;
+    }
+  return undefined;
 }

@@ -2,14 +2,15 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { Transform, Writable } from "node:stream";
+import { Readable, Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as zlib from "node:zlib";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
-import { contradiction, headBytes, magicOf, tailBytes } from "../core/magic.js";
+import { contradiction, gunzipHead, headBytes, magicOf, tailBytes } from "../core/magic.js";
 import type { CsvOptions } from "../core/rule.js";
 import { LineEnds } from "./line-ends.js";
 import type { Session } from "./session.js";
+import { DamagedZstd, unzstd } from "./unzstd.js";
 
 export interface Prepared {
   /** Plain UTF-8: the file itself, or a copy in the session's folder. */
@@ -20,23 +21,65 @@ export interface Prepared {
 const chunkBytes = 1 << 20;
 const beginningBytes = 256 * 1024;
 
-/** What the name promises must be what the bytes are. `bytes` are the first ones, for whoever goes on reading. */
+/** What the name promises must be what the bytes are. The answer is the first of them, for whoever goes on reading. */
 export async function checkedHead(file: string): Promise<Result<Buffer>> {
+  const read = await readHead(file);
+  if (!read.ok) return read;
+  const { head, tail } = read.value;
+  const wrong = contradiction(file, head, tail);
+  if (wrong && wrong.found !== "empty")
+    return fail({ reason: "not-that-format", file, expected: wrong.expected, found: wrong.found });
+  return ok(head);
+}
+
+async function readHead(file: string): Promise<Result<{ readonly head: Buffer; readonly tail: Buffer }>> {
   const handle = await open(file).catch((error: NodeJS.ErrnoException) => error);
   if (handle instanceof Error)
     return fail({ reason: "io", doing: "read", path: file, code: handle.code ?? handle.message });
   try {
     const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+    const head = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
     const tail = await handle.read(Buffer.alloc(tailBytes), 0, tailBytes, Math.max(0, size - tailBytes));
-    const head = buffer.subarray(0, bytesRead);
-    const wrong = contradiction(file, head, tail.buffer.subarray(0, tail.bytesRead));
-    if (wrong && wrong.found !== "empty")
-      return fail({ reason: "not-that-format", file, expected: wrong.expected, found: wrong.found });
-    return ok(head);
+    return ok({
+      head: head.buffer.subarray(0, head.bytesRead),
+      tail: tail.buffer.subarray(0, tail.bytesRead),
+    });
   } finally {
     await handle.close();
   }
+}
+
+/** A file and where its bytes are, as they are to be read on. */
+export interface Unpacked {
+  readonly path: string;
+  readonly head: Buffer;
+}
+
+/**
+ * A zstd file is unpacked whole before anything else is done with it, since its beginning cannot be had alone. Others
+ * stay as they are.
+ */
+export async function withoutZstd(
+  session: Session,
+  file: string,
+  head: Buffer,
+  signal?: AbortSignal,
+): Promise<Result<Unpacked>> {
+  if (magicOf(head) !== "zstd") return ok({ path: file, head });
+  const path = join(session.folder, `${crypto.randomUUID()}.txt`);
+  try {
+    await pipeline([Readable.from(unzstd(file)), createWriteStream(path)], signal ? { signal } : {});
+  } catch (error) {
+    return fail(asFailure(file, error, signal));
+  }
+  const inside = await readHead(path);
+  if (!inside.ok) return inside;
+  const found = magicOf(inside.value.head);
+  // The name without `.zst` must be kept as the name of a file that is not packed.
+  const wrong = contradiction(file.replace(/\.\w+$/, ""), inside.value.head);
+  return wrong && found !== "empty"
+    ? fail({ reason: "not-that-format", file, expected: wrong.expected, found: wrong.found })
+    : ok({ path, head: inside.value.head });
 }
 
 /**
@@ -51,15 +94,15 @@ export async function prepareText(
   encoding: CsvOptions["encoding"],
   signal?: AbortSignal,
 ): Promise<Result<Prepared>> {
-  const decoding = decodersOf(file, head, encoding, chunkBytes);
-  if (!decoding.ok) return decoding;
+  const decoding = decodersOf(head, encoding, chunkBytes);
   const lineEnds = new LineEnds();
-  const path = decoding.value.length > 0 ? join(session.folder, `${crypto.randomUUID()}.txt`) : file;
+  const path = decoding.length > 0 ? join(session.folder, `${crypto.randomUUID()}.txt`) : file;
   const source = createReadStream(file, { highWaterMark: chunkBytes });
   const sink = path === file ? nowhere() : createWriteStream(path, { highWaterMark: chunkBytes });
   try {
-    await pipeline([source, ...decoding.value, observe(lineEnds), sink], signal ? { signal } : {});
-    return ok({ path, lineEnds });
+    await pipeline([source, ...decoding, observe(lineEnds), sink], signal ? { signal } : {});
+    const behind = await bytesBehind(file, decoding[0]);
+    return behind ? fail(behind) : ok({ path, lineEnds });
   } catch (error) {
     return fail(asFailure(file, error, signal));
   }
@@ -77,8 +120,7 @@ export async function firstText(
   head: Buffer,
   encoding: CsvOptions["encoding"],
 ): Promise<Result<Beginning>> {
-  const decoding = decodersOf(file, head, encoding, beginningBytes);
-  if (!decoding.ok) return decoding;
+  const decoding = decodersOf(head, encoding, beginningBytes);
   const chunks: Buffer[] = [];
   let length = 0;
   const enough = new AbortController();
@@ -92,7 +134,7 @@ export async function firstText(
   });
   try {
     const source = createReadStream(file, { highWaterMark: beginningBytes });
-    await pipeline([source, ...decoding.value, collect], { signal: enough.signal });
+    await pipeline([source, ...decoding, collect], { signal: enough.signal });
   } catch (error) {
     if (!enough.signal.aborted) return fail(asFailure(file, error));
   }
@@ -105,37 +147,47 @@ export const isUtf8 = (head: Buffer, encoding: CsvOptions["encoding"]): boolean 
   encodingOf(head, encoding) === "utf-8";
 
 const encodingOf = (head: Buffer, encoding: CsvOptions["encoding"]): NonNullable<CsvOptions["encoding"]> =>
-  encoding ?? (magicOf(head) === "text" && isUtf16(head) ? "utf-16" : "utf-8");
+  encoding ?? (isUtf16(unpackedHead(head)) ? "utf-16" : "utf-8");
+
+const unpackedHead = (head: Buffer): Uint8Array =>
+  magicOf(head) === "gzip" ? (gunzipHead(head) ?? head) : head;
 
 /** What has to be done with a file's bytes to make them plain UTF-8, in order. */
 function decodersOf(
-  file: string,
   head: Buffer,
   encoding: CsvOptions["encoding"],
   chunkSize: number,
-): Result<readonly Transform[]> {
-  const magic = magicOf(head);
-  const unpack = unpacker(magic, chunkSize);
-  if (magic === "zstd" && !unpack) {
-    const message = "reading zstd needs Node 22.15 or newer: unpack it with `zstd -d`";
-    return fail({ reason: "data-engine", file, message });
-  }
-  const decode = decoder(encodingOf(head, encoding), head);
-  return ok([unpack, decode].filter((stage) => stage !== undefined));
+): readonly (Transform | zlib.Gunzip)[] {
+  const unpack = magicOf(head) === "gzip" ? zlib.createGunzip({ chunkSize }) : undefined;
+  const decode = decoder(encodingOf(head, encoding), unpackedHead(head));
+  return [unpack, decode].filter((stage) => stage !== undefined);
 }
 
-function unpacker(magic: string, chunkSize: number): Transform | undefined {
-  if (magic === "gzip") return zlib.createGunzip({ chunkSize });
-  // Since Node 22.15; the types are those of Node 20.
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Transform };
-  return magic === "zstd" ? createZstdDecompress?.({ chunkSize }) : undefined;
+/**
+ * zlib unpacks member after member, and stops without a word at a zero byte: what pads the file is nothing, but another
+ * member may follow.
+ */
+async function bytesBehind(
+  file: string,
+  unpack: Transform | zlib.Gunzip | undefined,
+): Promise<Failure | undefined> {
+  if (!unpack || !("bytesWritten" in unpack)) return undefined;
+  for await (const chunk of createReadStream(file, { start: unpack.bytesWritten }))
+    if ((chunk as Buffer).some((byte) => byte !== 0))
+      return {
+        reason: "not-that-format",
+        file,
+        expected: "gzip",
+        found: "gzip with something else behind it",
+      };
+  return undefined;
 }
 
-const isUtf16 = (head: Buffer): boolean =>
+const isUtf16 = (head: Uint8Array): boolean =>
   (head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff);
 
 /** Nothing for UTF-8, which DuckDB checks itself. Of UTF-16, little-endian is meant unless a mark says otherwise. */
-function decoder(encoding: NonNullable<CsvOptions["encoding"]>, head: Buffer): Transform | undefined {
+function decoder(encoding: NonNullable<CsvOptions["encoding"]>, head: Uint8Array): Transform | undefined {
   if (encoding === "utf-8") return undefined;
   const bigEndian = head[0] === 0xfe && head[1] === 0xff;
   const utf16 =
@@ -172,10 +224,12 @@ function observe(lineEnds: LineEnds): Transform {
 
 function asFailure(file: string, error: unknown, signal?: AbortSignal): Failure {
   if (signal?.aborted) return { reason: "interrupted" };
+  if (error instanceof DamagedZstd)
+    return { reason: "not-that-format", file, expected: "zstd", found: `damaged zstd (${error.message})` };
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "Z_BUF_ERROR")
     return { reason: "not-that-format", file, expected: "gzip", found: "gzip that ends in the middle" };
-  if (code?.startsWith("Z_") || code?.startsWith("ZSTD_"))
+  if (code?.startsWith("Z_"))
     return {
       reason: "not-that-format",
       file,

@@ -1,4 +1,5 @@
 // SQL that turns a text into a typed value, or into null where the text is not exactly a value of that type. Knows nothing of files or columns.
+import { type Digits, plainNumber } from "./number-text.js";
 import { quoteText } from "./session.js";
 
 /** How a text may spell a value. */
@@ -12,6 +13,8 @@ export interface Reading {
   readonly chosen: "sampled" | "declared";
   /** As strptime, for dates and timestamps not written as in ISO 8601. */
   readonly format?: string;
+  /** For numbers not written as `1234.5`. */
+  readonly digits?: Digits;
 }
 
 const integers =
@@ -26,7 +29,7 @@ const secondDigits: Readonly<Record<string, number>> = {
 export const isNested = (type: string): boolean => /\]$|^(STRUCT|MAP|UNION)\(|^VARIANT$/.test(type);
 
 /**
- * SQL for `text` (itself SQL of a VARCHAR) read as `reading` says; null where the text is no value of the type, or where
+ * SQL for `written` (itself SQL of a VARCHAR) read as `reading` says; null where the text is no value of the type, or where
  * the value would be rounded, cut or overflow. DuckDB's own casts are no check: they take `0.5`, `1_000` and `0x10` for
  * integers, drop the time in `'2021-01-05 10:00'::DATE` and the offset in `'… 10:00+02'::TIMESTAMP`, and cut the
  * seventh digit of a second.
@@ -34,9 +37,10 @@ export const isNested = (type: string): boolean => /\]$|^(STRUCT|MAP|UNION)\(|^V
  * Each is a CASE whose first branch is cheap and holds for canonical spellings; only what fails it meets a regular
  * expression (1.3M rows of 18 columns: 3.0 s of CPU in all, 2.0 s unchecked).
  */
-export function valueSql(text: string, reading: Reading): string {
-  const { type, chosen, format } = reading;
-  if (type === "VARCHAR") return text;
+export function valueSql(written: string, reading: Reading): string {
+  const { type, chosen, format, digits } = reading;
+  if (type === "VARCHAR") return written;
+  const text = digits ? plainNumber(written, digits) : written;
   if (integers.test(type)) return integer(text, type, chosen);
   if (type === "DOUBLE" || type === "FLOAT") return double(text, type, chosen);
   const decimal = /^DECIMAL\(\d+,\s*(\d+)\)$/.exec(type);

@@ -1,36 +1,39 @@
 // Loads one parquet, CSV or JSON file into the table that a writer stands for: types, checks, rows, counts. Knows nothing of transactions, partitions or ledgers.
 import { strict as assert } from "node:assert";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
-import type { LoadRecipe } from "../core/rule.js";
+import type { LoadRecipe, TableDeclaration } from "../core/rule.js";
 import { parseTarget } from "../core/target.js";
-import { openSession, quoteIdentifier, type Session } from "../duckdb/session.js";
-import { openSource, type Source } from "../duckdb/source.js";
+import { openSession, type Session } from "../duckdb/session.js";
+import { firstRefused, type SiftedRows, sift } from "../duckdb/sift.js";
+import { openSource, type Source, type SourceColumn } from "../duckdb/source.js";
 import type { Job, Outcome, Runner, TableColumn, TableWriter } from "../engine/ports.js";
 import { CopyValueError } from "../postgres/copy-binary.js";
-import { duckdbCastFor } from "../postgres/copy-cast.js";
-import { postgresTypeOf } from "../postgres/types.js";
+import { columnsFor } from "./load-columns.js";
+import { type Fit, fitTo, misfitMark, nulDemands } from "./load-fit.js";
 import { Rows } from "./load-rows.js";
-
-/** Postgres cuts longer names without a word (NAMEDATALEN is 64, with the closing NUL). */
-const nameBytes = 63;
 
 /** Enough of a value to recognise it by. */
 const shownText = 200;
 
-/** Begins the message of the error that the SELECT raises for a value that does not fit its column in the table. */
-const misfitMark = "dmake-misfit";
-
 interface Load {
   readonly job: Job;
   readonly writer: TableWriter;
+  /** As failures name it. */
   readonly table: string;
   readonly session: Session;
   readonly source: Source;
+  readonly maxRejects: number;
 }
+
+/** What a Datafile that says nothing of its table means. */
+const undeclared: TableDeclaration = { contract: "evolve", maxRejects: 0 };
 
 /**
  * Sends every row of the one input, or fails: each value arrives as it is or stops the load, and the server's count has
  * to be that of the rows sent and that of the file. Column names keep their case, as in the file.
+ *
+ * Where `maxRejects` allows it, rows that do not fit are set aside before any is sent, and handed to the writer with
+ * what is wrong with them: rows sent and rows set aside are all rows there are.
  */
 export const runLoad: Runner<LoadRecipe> = async (recipe, job) => {
   assert(job.stage.kind === "table", `bug: ${job.step.id} is loaded into files`);
@@ -38,14 +41,23 @@ export const runLoad: Runner<LoadRecipe> = async (recipe, job) => {
   const file = onlyInput(job);
   if (!file.ok) return file;
   if (job.signal.aborted) return fail({ reason: "interrupted" });
+  const { columns, csv, rename, table: { maxRejects } = undeclared } = recipe;
   const session = await openSession({ threads: job.threads });
   const interrupt = () => session.connection.interrupt();
   job.signal.addEventListener("abort", interrupt);
   try {
-    const source = await openSource(session, file.value, { ...recipe, signal: job.signal });
+    const { signal } = job;
+    const source = await openSource(session, file.value, { columns, csv, rename, maxRejects, signal });
     if (job.signal.aborted) return fail({ reason: "interrupted" });
     if (!source.ok) return source;
-    return await load(recipe, { job, writer, table: tableOf(job), session, source: source.value });
+    return await load(recipe, {
+      job,
+      writer,
+      table: tableOf(job),
+      session,
+      source: source.value,
+      maxRejects,
+    });
   } finally {
     job.signal.removeEventListener("abort", interrupt);
     session.close();
@@ -62,103 +74,89 @@ function onlyInput({ inputs, step }: Job): Result<string> {
 }
 
 function tableOf({ step }: Job): string {
-  const target = parseTarget(step.id);
-  assert(target.ok && target.value.kind === "table", `bug: ${step.id} is no table`);
-  const { schema, table } = target.value;
+  const { schema, table } = targetOf(step.id);
   return schema === undefined ? table : `${schema}.${table}`;
 }
 
-async function load({ partitionColumn }: LoadRecipe, work: Load): Promise<Result<Outcome>> {
-  const wanted = columnsFor(work, partitionColumn);
+function targetOf(id: string) {
+  const target = parseTarget(id);
+  assert(target.ok && target.value.kind === "table", `bug: ${id} is no table`);
+  return target.value;
+}
+
+async function load(
+  { partitionColumn, columns: declared, csv, table: { ownKey } = undeclared }: LoadRecipe,
+  work: Load,
+): Promise<Result<Outcome>> {
+  const { job, writer, source, table, maxRejects } = work;
+  const wanted = columnsFor(source, table, { column: partitionColumn, own: ownKey === true });
   if (!wanted.ok) return wanted;
-  const columns = await work.writer.open(wanted.value);
+  const columns = await writer.open(wanted.value);
   if (!columns.ok) return columns;
-  const select = selectFor(work, columns.value);
-  if (!select.ok) return select;
-  if (work.job.signal.aborted) return fail({ reason: "interrupted" });
-  return send(work, columns.value, select.value);
+  const { partition } = targetOf(job.step.id);
+  const key =
+    ownKey && partitionColumn !== undefined && partition !== undefined
+      ? { column: partitionColumn, value: partition }
+      : undefined;
+  // A value among the first may have made texts of a column that has a type elsewhere: then it is that value's row that does not fit.
+  const isOpen = ({ name, unseen }: SourceColumn) =>
+    source.format === "csv" && (unseen === true || (maxRejects > 0 && !Object.hasOwn(declared, name)));
+  const fit = fitTo(source, table, columns.value, { csv, key, isOpen });
+  if (!fit.ok) return fit;
+  if (job.signal.aborted) return fail({ reason: "interrupted" });
+  const sifted = await sifting(work, columns.value, fit.value);
+  if (job.signal.aborted) return fail({ reason: "interrupted" });
+  if (!sifted.ok) return sifted;
+  return send(work, columns.value, fit.value, sifted.value);
 }
 
-/** The columns to ask the table for. */
-function columnsFor(
-  { source, table }: Load,
-  partitionColumn: string | undefined,
-): Result<readonly TableColumn[]> {
-  const { file, columns } = source;
-  const seen = new Set<string>();
-  const wanted: TableColumn[] = [];
-  for (const { name, type } of columns) {
-    if (name === partitionColumn)
-      return fail({ reason: "partition-column-taken", table, column: name, file });
-    if (seen.has(name)) return fail({ reason: "duplicate-column", file, column: name });
-    const unfit = unfitName(name);
-    if (unfit) {
-      const help =
-        "give the column another name in the file, as with a `sh` or `parquet` rule before this one";
-      return fail({
-        reason: "table-shape",
-        table,
-        differences: [`\`${name.slice(0, shownText)}\` in \`${file}\` ${unfit}`],
-        help,
-      });
-    }
-    const postgresType = postgresTypeOf(type);
-    if (postgresType === undefined) {
-      const help = `Postgres has no such type; load it as text, with \`columns: { ${JSON.stringify(name)}: "VARCHAR" }\``;
-      return fail({ reason: "unsupported-type", file, column: name, type, help });
-    }
-    seen.add(name);
-    wanted.push({ name, type: postgresType });
-  }
-  return ok(wanted);
-}
+/** What is to be sent; without a number of rows where nobody has counted them. */
+type Sending = Pick<SiftedRows, "select" | "rejects"> & { readonly rows: number | undefined };
 
-function unfitName(name: string): string | undefined {
-  if (name === "") return "is a column without a name";
-  if (name.includes("\0")) return "has the character NUL in its name";
-  const bytes = Buffer.byteLength(name);
-  return bytes > nameBytes ? `has a name of ${bytes} bytes, of which Postgres keeps ${nameBytes}` : undefined;
-}
-
-/** Casts each column to what the table has. The pairs that have no cast are told all at once. */
-function selectFor({ source, table }: Load, columns: readonly TableColumn[]): Result<string> {
-  const differences: string[] = [];
-  const expressions = columns.map(({ name, type }, index) => {
-    const column = source.columns.find((other) => other.name === name);
-    assert(column, `bug: the table wants \`${name}\`, which ${source.file} does not have`);
-    const cast = duckdbCastFor(type, column.type);
-    if (!cast)
-      differences.push(
-        `\`${name}\` is \`${column.type}\` in \`${source.file}\` and \`${type}\` in the table`,
-      );
-    const value = quoteIdentifier(name);
-    return `${cast?.(value, (misfit) => misfitSql(index, misfit)) ?? value} AS ${value}`;
+async function sifting(
+  { job, session, source, maxRejects, writer }: Load,
+  columns: readonly TableColumn[],
+  { demands, used }: Fit,
+): Promise<Result<Sending>> {
+  const { file, select, rows } = source;
+  if (maxRejects === 0) return ok({ select, rows, rejects: [] });
+  job.progress({ phase: "check", done: 0, unit: "rows", ...(rows !== undefined && { total: rows }) });
+  const sifted = await sift(session, source, {
+    columns: used,
+    demands: [...demands, ...nulDemands(source, columns)],
+    maxRejects,
   });
-  if (differences.length === 0) return ok(`SELECT ${expressions.join(", ")} FROM (${source.select})`);
-  const help =
-    'give the columns their types in the Datafile, as `columns: { amount: "DOUBLE" }`, or change the table with ALTER TABLE';
-  return fail({ reason: "table-shape", table, differences, help });
+  if (!sifted.ok || sifted.value.rejects.length === 0) return sifted;
+  const kept = await writer.reject(file, sifted.value.rejects);
+  return kept.ok ? sifted : kept;
 }
 
-const misfitSql = (column: number, value: string): string =>
-  `error('${misfitMark}:${column}:' || left(CAST(${value} AS VARCHAR), ${shownText}))`;
-
-async function send(work: Load, columns: readonly TableColumn[], select: string): Promise<Result<Outcome>> {
+async function send(
+  work: Load,
+  columns: readonly TableColumn[],
+  fit: Fit,
+  { select, rows: expected, rejects }: Sending,
+): Promise<Result<Outcome>> {
   const { job, writer, session, source, table } = work;
-  const total = source.rows === undefined ? {} : { total: source.rows };
+  const total = expected === undefined ? {} : { total: expected };
   const report = (done: number) => job.progress({ phase: "load", done, unit: "rows", ...total });
   const typed = columns.map(({ name, type }) => ({ name, postgresType: type }));
-  const rows = new Rows(session.connection, select, typed, report);
+  const rows = new Rows(session.connection, fit.selectFrom(select), typed, report);
   const taken = await copied(writer, rows, job.signal);
   if (job.signal.aborted) session.connection.interrupt();
   await rows.settle();
   if (job.signal.aborted) return fail({ reason: "interrupted" });
-  if (rows.broken) return fail(await meaning(rows.broken.error, columns, source));
+  if (rows.broken) return fail(await meaning(rows.broken.error, session, source, fit));
   if (!taken.ok) return taken;
-  const lost = [taken.value, source.rows ?? rows.sent].find((count) => count !== rows.sent);
+  const lost = [taken.value, expected ?? rows.sent].find((count) => count !== rows.sent);
   if (lost !== undefined)
-    return fail({ reason: "rows-lost", table, expected: source.rows ?? rows.sent, found: taken.value });
-  return ok({ kind: "made", facts: { rows: rows.sent, bytes: rows.bytes } });
+    return fail({ reason: "rows-lost", table, expected: expected ?? rows.sent, found: taken.value });
+  const [first] = rejects;
+  return ok({
+    kind: "made",
+    facts: { rows: rows.sent, bytes: rows.bytes, ...(first && { rejects: rejects.length }) },
+    ...(first && { rejected: { file: source.file, first } }),
+  });
 }
 
 /** When the rows break, a writer may throw what they threw or answer what the server says to their end: `rows.broken` tells. */
@@ -171,7 +169,7 @@ async function copied(writer: TableWriter, rows: Rows, signal: AbortSignal): Pro
   }
 }
 
-async function meaning(error: unknown, columns: readonly TableColumn[], source: Source): Promise<Failure> {
+async function meaning(error: unknown, session: Session, source: Source, fit: Fit): Promise<Failure> {
   const { file } = source;
   // DuckDB throws plain errors; the others are bugs.
   if (error instanceof assert.AssertionError || error instanceof TypeError || error instanceof RangeError)
@@ -191,13 +189,10 @@ async function meaning(error: unknown, columns: readonly TableColumn[], source: 
     error instanceof Error ? error.message : "",
   );
   if (!misfit) return source.explain(error);
-  const { name, type } = columns[Number(misfit[1])]!;
-  return {
-    reason: "bad-value",
-    file,
-    column: name,
-    text: misfit[2]!,
-    type,
-    problem: `does not fit the table's \`${type}\` without being rounded or cut`,
-  };
+  // DuckDB, with several threads, may have met another one first.
+  const found = await firstRefused(session, source, fit.demands);
+  const { column, type, problem } = found?.demand ?? fit.demands[Number(misfit[1])]!;
+  const text = (found ? found.text : misfit[2]!) ?? "";
+  const line = found?.line === undefined ? {} : { line: found.line };
+  return { reason: "bad-value", file, ...line, column, text: text.slice(0, shownText), type, problem };
 }

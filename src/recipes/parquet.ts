@@ -51,11 +51,11 @@ function interruptUntil(session: Session, ended: AbortSignal): void {
 
 async function convert(
   session: Session,
-  { columns, csv, compression }: ParquetRecipe,
+  { columns, rename, csv, compression }: ParquetRecipe,
   job: Job,
   { input, output }: { readonly input: string; readonly output: string },
 ): Promise<Result<Outcome>> {
-  const opened = await openSource(session, input, { columns, csv, signal: job.signal });
+  const opened = await openSource(session, input, { columns, rename, csv, signal: job.signal });
   if (!opened.ok) return opened;
   if (job.signal.aborted) return fail({ reason: "interrupted" });
   const source = forParquet(opened.value, columns);

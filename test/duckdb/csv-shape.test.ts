@@ -107,8 +107,8 @@ test("a row with a field too many or too few is refused with its line and text",
     expected(4, "3,4,5", "it has 3 fields where the first row has 2"),
   );
   assert.deepEqual(
-    await files.refuse("f.csv", "a,b\n1,2,\n"),
-    expected(2, "1,2,", "it has 3 fields where the first row has 2"),
+    await files.refuse("f.csv", "a,b\n1,2\n3,4,\n"),
+    expected(3, "3,4,", "it has 3 fields where the first row has 2"),
   );
   const many = Array.from({ length: 30_000 }, (_, row) => `${row},x\r\n`).join("");
   assert.deepEqual(
@@ -133,9 +133,14 @@ test("two columns of one name, and a column without one, are refused", async () 
   assert.deepEqual(await files.refuse("f.csv", "a,b,a\n1,2,3\n"), {
     reason: "duplicate-column",
     column: "a",
+    help: 'give all names with `csv: { names: ["a", "b", "a_2"] }`',
   });
-  assert.deepEqual(await files.refuse("f.csv", "a,A\n1,2\n"), { reason: "duplicate-column", column: "A" });
-  assert.equal((await files.refuse("f.csv", "a,,c\n1,2,3\n")).problem, "the name of column 2 is empty");
+  const twice = await files.refuse("f.csv", "a,A\n1,2\n");
+  assert.deepEqual([twice.reason, twice.column], ["duplicate-column", "A"]);
+  assert.equal(
+    (await files.refuse("f.csv", "a,,c\n1,2,3\n")).problem,
+    'the name of column 2 is empty: give all names with `csv: { names: ["a", "column2", "c"] }`',
+  );
 });
 
 test("a first row of values is not taken for a header", async () => {

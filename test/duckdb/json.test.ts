@@ -74,3 +74,22 @@ test("what is cut short, malformed or empty is refused", async () => {
     assert.equal((await files.refuse("f.json", empty)).reason, "empty-file");
   assert.equal((await files.refuse("f.json", "<html><body>no</body></html>")).reason, "not-that-format");
 });
+
+test("keys are renamed, and what is null everywhere says that its type says nothing", async () => {
+  const text = '{"a": 1, "B b": "x", "c": null, "d": [1]}\n{"a": 2, "B b": "y", "c": null, "d": null}\n';
+  const options = { rename: { "B b": "b", gone: "z", a: "d", d: "a" }, columns: { d: "DOUBLE" } };
+  const source = await files.open("r.json", text, options);
+  assert.ok(source.ok);
+  assert.deepEqual(source.value.columns, [
+    { name: "d", type: "DOUBLE" },
+    { name: "b", type: "VARCHAR" },
+    { name: "c", type: "VARCHAR", unseen: true },
+    { name: "a", type: "BIGINT[]" },
+  ]);
+  assert.deepEqual((await files.read("r.json", text, options)).rows, [
+    ["1.0", "x", null, "[1]"],
+    ["2.0", "y", null, null],
+  ]);
+  const twice = await files.refuse("r.json", '{"a": 1, "b": 2}', { rename: { a: "B" } });
+  assert.deepEqual([twice.reason, twice.column], ["duplicate-column", "b"]);
+});

@@ -296,3 +296,13 @@ test("what parquet held, it holds again", async () => {
   assert.deepEqual(types, { t: "TIME WITH TIME ZONE", i: "INTERVAL" });
   assert.deepEqual(rows, [["01:02:03+00", "1 month 00:00:03.123"]]);
 });
+
+test("columns are renamed on their way", async () => {
+  writeFileSync("in.csv", "Trip type ,a\n1,x\n");
+  const made = await run({ rename: { "Trip type": "trip" }, columns: { trip: "DOUBLE" } });
+  assert.ok(made.ok, JSON.stringify(made));
+  assert.deepEqual(await read(staged), {
+    types: { trip: "DOUBLE", a: "VARCHAR" },
+    rows: [["1.0", "x"]],
+  });
+});

@@ -3,11 +3,14 @@ import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from } from "pg-copy-streams";
 import { fail, ok } from "../../src/core/failure.js";
+import type { Reject } from "../../src/core/failure-data.js";
 import type { TableColumn, TableWriter } from "../../src/engine/ports.js";
 
 export interface TestTable extends TableWriter {
   /** What was asked for at `open`. */
   readonly asked: readonly TableColumn[];
+  /** What was set aside, with the file it is of. */
+  readonly rejected: readonly { readonly file: string; readonly rows: readonly Reject[] }[];
   readonly client: pg.Client;
   /** Everything in the table as Postgres writes it, by the first column: a heap does not keep the order of its rows. */
   texts(): Promise<(string | null)[][]>;
@@ -27,11 +30,19 @@ export async function testTable(
   const table = pg.escapeIdentifier(name);
   let columns: readonly TableColumn[] = [];
   let asked: readonly TableColumn[] = [];
+  const rejected: TestTable["rejected"][number][] = [];
   const names = () => columns.map((column) => pg.escapeIdentifier(column.name)).join(", ");
   return {
     client,
     get asked() {
       return asked;
+    },
+    get rejected() {
+      return rejected;
+    },
+    reject: async (file, rows) => {
+      rejected.push({ file, rows });
+      return ok(undefined);
     },
     open: async (wanted) => {
       asked = wanted;
