@@ -1,6 +1,7 @@
 // Says in words what is wrong with downloads and data files. Knows nothing of streams or colours.
-import type { DataFailure, DownloadFailure } from "../core/failure-data.js";
+import type { DataFailure, DownloadFailure, Reject } from "../core/failure-data.js";
 import type { Diagnosis } from "./diagnosis.js";
+import { onOneLine } from "./words.js";
 
 export function downloadDiagnosis(failure: DownloadFailure): Diagnosis {
   switch (failure.reason) {
@@ -90,7 +91,14 @@ export function dataDiagnosis(failure: DataFailure): Diagnosis {
       };
     }
     case "duplicate-column":
-      return { message: `\`${failure.file}\` has two columns \`${failure.column}\`` };
+      return {
+        message: `\`${failure.file}\` has two columns \`${failure.column}\``,
+        ...(failure.help !== undefined && { help: failure.help }),
+      };
+    case "bad-option":
+      return { message: `\`${failure.file}\`: \`csv.${failure.option}\` ${failure.problem}` };
+    case "too-many-rejects":
+      return tooManyRejects(failure);
     case "unsupported-type": {
       const { file, column, type, help } = failure;
       return {
@@ -101,6 +109,38 @@ export function dataDiagnosis(failure: DataFailure): Diagnosis {
     case "data-engine":
       return { message: `\`${failure.file}\`: ${clipped(failure.message)}` };
   }
+}
+
+function tooManyRejects({
+  file,
+  maxRejects,
+  rows,
+  first,
+}: Extract<DataFailure, { reason: "too-many-rejects" }>): Diagnosis {
+  const found = `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
+  return {
+    message: `${found} of \`${file}\` ${rows === 1 ? "does" : "do"} not fit, and \`maxRejects\` allows ${maxRejects}: nothing was loaded`,
+    notes: [`the first: ${rejectText(first)}`],
+    help: `correct the file, or allow more: \`maxRejects: ${roundedUp(rows)}\``,
+  };
+}
+
+/** Some more than there were, in one digit: those that come after the last that was looked at may not fit either. */
+function roundedUp(rows: number): number {
+  const unit = 10 ** (String(rows).length - 1);
+  return (Math.floor(rows / unit) + 1) * unit;
+}
+
+/** One row that was set aside: where it is, what it holds, what is wrong with that. */
+export function rejectText({ line, row, column, value, reason }: Reject): string {
+  const where = [
+    ...(line === undefined ? [] : [`line ${line}`]),
+    ...(line === undefined && row !== undefined ? [`row ${row}`] : []),
+    ...(column === undefined ? [] : [`column \`${onOneLine(column)}\``]),
+  ].join(", ");
+  const said =
+    value === undefined ? reason : `${value === "" ? "an empty text" : `\`${onOneLine(value)}\``}: ${reason}`;
+  return where === "" ? said : `${where}: ${said}`;
 }
 
 /** The short names of formats as a person says them. */

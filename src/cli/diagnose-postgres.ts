@@ -1,8 +1,10 @@
 // Says in words what is wrong with Postgres, its tables and the ledger. Knows nothing of streams or colours.
+import type { Place } from "../core/failure.js";
 import type { PostgresFailure } from "../core/failure-data.js";
-import type { Diagnosis } from "./diagnosis.js";
+import { type Diagnosis, placeText } from "./diagnosis.js";
 
-export function postgresDiagnosis(failure: PostgresFailure): Diagnosis {
+/** `at` is where the rule is declared that failed. */
+export function postgresDiagnosis(failure: PostgresFailure, at?: Place): Diagnosis {
   switch (failure.reason) {
     case "postgres-unreachable":
       return {
@@ -29,15 +31,16 @@ export function postgresDiagnosis(failure: PostgresFailure): Diagnosis {
         help: "use the newer dmake that made it",
       };
     case "table-shape":
-      return {
-        message: `\`${failure.table}\` does not fit the data`,
-        notes: failure.differences,
-        help: failure.help,
-      };
+      return tableShape(failure, at);
+    case "sql-error":
+      return sqlError(failure);
     case "partition-column-taken": {
       const { table, column, file } = failure;
       const message = `\`${file}\` has a column \`${column}\`, which is also the partition column of \`${table}\``;
-      return { message, help: `name the partition column otherwise: \`partitionColumn: "${column}_key"\`` };
+      const help =
+        `if each of its rows holds the partition's value, say that it is the same column: \`partitionColumn: "${column}"\`; ` +
+        `otherwise name the partition column otherwise: \`partitionColumn: "${column}_key"\``;
+      return { message, help };
     }
     case "lock-timeout":
       return {
@@ -51,6 +54,32 @@ export function postgresDiagnosis(failure: PostgresFailure): Diagnosis {
       };
     }
   }
+}
+
+function tableShape(failure: Extract<PostgresFailure, { reason: "table-shape" }>, at?: Place): Diagnosis {
+  const { table, differences, help, contract } = failure;
+  const about = { notes: differences };
+  if (contract === undefined) return { ...about, message: `\`${table}\` does not fit the data`, help };
+  const place = at ? ` in ${placeText({ file: at.file, line: at.line })}` : "";
+  const change = `change \`contract: "${contract}"\`${place}`;
+  return {
+    ...about,
+    message: `\`${table}\` does not fit the data, and its contract is \`${contract}\``,
+    help: help === "" ? change : `${change}, or ${help}`,
+  };
+}
+
+/** In a file of its own the place is there; of a text in the Datafile it is that of the rule, and the line says the rest. */
+function sqlError(failure: Extract<PostgresFailure, { reason: "sql-error" }>): Diagnosis {
+  const { file, line, column, text, code, message, detail, hint } = failure;
+  const at = file !== undefined && { at: { file, line: line ?? 1, ...(column !== undefined && { column }) } };
+  return {
+    message: `Postgres refuses the statement: ${message} (${code})`,
+    ...at,
+    ...(text !== undefined && { lineText: text, ...(column !== undefined && { caret: column }) }),
+    ...(detail !== undefined && { notes: [detail] }),
+    ...(hint !== undefined && { help: hint.charAt(0).toLowerCase() + hint.slice(1).replace(/\.$/, "") }),
+  };
 }
 
 function refused(failure: Extract<PostgresFailure, { reason: "postgres-refused" }>): Diagnosis {

@@ -9,83 +9,10 @@ import { onOneLine } from "./words.js";
 
 /** The whole message, some lines, without a line end. `at` is where the rule is declared that failed. */
 export const diagnose = (failure: Failure, at?: Place): string =>
-  messageText("error", diagnosisOf(failure), at);
+  messageText("error", diagnosisOf(failure, at), at);
 
 /** The message alone, on one line. */
 export const diagnoseInShort = (failure: Failure): string => onOneLine(diagnosisOf(failure).message);
-
-function diagnosisOf(failure: Failure): Diagnosis {
-  switch (failure.reason) {
-    case "usage":
-    case "unknown-parameter":
-      return usageDiagnosis(failure);
-    case "no-datafile":
-    case "datafile-syntax":
-    case "datafile-import":
-    case "datafile-threw":
-    case "nothing-to-build":
-      return datafileDiagnosis(failure);
-    case "bad-pattern":
-    case "bad-rule":
-    case "unbound-wildcard":
-    case "outside-root":
-    case "two-producers":
-    case "ambiguous":
-    case "overlap":
-    case "needs-manifest":
-    case "glob-empty":
-    case "cycle":
-    case "no-rule":
-      return ruleDiagnosis(failure);
-    case "unsupported-url":
-    case "source-missing":
-    case "download-status":
-    case "download-network":
-    case "download-redirects":
-    case "download-redirect-refused":
-    case "download-incomplete":
-    case "download-not-data":
-    case "digest-mismatch":
-      return downloadDiagnosis(failure);
-    case "not-that-format":
-    case "empty-file":
-    case "bad-row":
-    case "bad-value":
-    case "unknown-column":
-    case "duplicate-column":
-    case "unsupported-type":
-    case "data-engine":
-      return dataDiagnosis(failure);
-    case "postgres-unreachable":
-    case "postgres-refused":
-    case "postgres-lost":
-    case "postgres-error":
-    case "embedded-unavailable":
-    case "ledger-newer":
-    case "table-shape":
-    case "partition-column-taken":
-    case "lock-timeout":
-    case "rows-lost":
-      return postgresDiagnosis(failure);
-    case "exit":
-    case "cannot-run":
-    case "threw":
-    case "output-missing":
-    case "output-kind":
-    case "need-failed":
-    case "undeclared-input":
-    case "bad-depfile":
-    case "changed-while-read":
-    case "wrote-final-path":
-    case "locked":
-    case "recursion":
-    case "lock-lost":
-    case "timed-out":
-    case "interrupted":
-    case "io":
-      return recipeDiagnosis(failure);
-  }
-}
 
 function usageDiagnosis(failure: UsageFailure): Diagnosis {
   switch (failure.reason) {
@@ -144,3 +71,78 @@ function importDiagnosis(failure: Extract<DatafileFailure, { reason: "datafile-i
 }
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+type Authors = {
+  readonly [R in Failure["reason"]]: (failure: Extract<Failure, { reason: R }>, at?: Place) => Diagnosis;
+};
+
+/** Reason → who words it. */
+const authors: Authors = {
+  usage: usageDiagnosis,
+  "unknown-parameter": usageDiagnosis,
+  "no-datafile": datafileDiagnosis,
+  "datafile-syntax": datafileDiagnosis,
+  "datafile-import": datafileDiagnosis,
+  "datafile-threw": datafileDiagnosis,
+  "nothing-to-build": datafileDiagnosis,
+  "bad-pattern": ruleDiagnosis,
+  "bad-rule": ruleDiagnosis,
+  "unbound-wildcard": ruleDiagnosis,
+  "outside-root": ruleDiagnosis,
+  "two-producers": ruleDiagnosis,
+  ambiguous: ruleDiagnosis,
+  overlap: ruleDiagnosis,
+  "needs-manifest": ruleDiagnosis,
+  "glob-empty": ruleDiagnosis,
+  cycle: ruleDiagnosis,
+  "no-rule": ruleDiagnosis,
+  "unsupported-url": downloadDiagnosis,
+  "source-missing": downloadDiagnosis,
+  "download-status": downloadDiagnosis,
+  "download-network": downloadDiagnosis,
+  "download-redirects": downloadDiagnosis,
+  "download-redirect-refused": downloadDiagnosis,
+  "download-incomplete": downloadDiagnosis,
+  "download-not-data": downloadDiagnosis,
+  "digest-mismatch": downloadDiagnosis,
+  "not-that-format": dataDiagnosis,
+  "empty-file": dataDiagnosis,
+  "bad-row": dataDiagnosis,
+  "bad-value": dataDiagnosis,
+  "unknown-column": dataDiagnosis,
+  "duplicate-column": dataDiagnosis,
+  "bad-option": dataDiagnosis,
+  "too-many-rejects": dataDiagnosis,
+  "unsupported-type": dataDiagnosis,
+  "data-engine": dataDiagnosis,
+  "postgres-unreachable": postgresDiagnosis,
+  "postgres-refused": postgresDiagnosis,
+  "postgres-lost": postgresDiagnosis,
+  "postgres-error": postgresDiagnosis,
+  "embedded-unavailable": postgresDiagnosis,
+  "ledger-newer": postgresDiagnosis,
+  "table-shape": postgresDiagnosis,
+  "sql-error": postgresDiagnosis,
+  "partition-column-taken": postgresDiagnosis,
+  "lock-timeout": postgresDiagnosis,
+  "rows-lost": postgresDiagnosis,
+  exit: recipeDiagnosis,
+  "cannot-run": recipeDiagnosis,
+  threw: recipeDiagnosis,
+  "output-missing": recipeDiagnosis,
+  "output-kind": recipeDiagnosis,
+  "need-failed": recipeDiagnosis,
+  "undeclared-input": recipeDiagnosis,
+  "bad-depfile": recipeDiagnosis,
+  "changed-while-read": recipeDiagnosis,
+  "wrote-final-path": recipeDiagnosis,
+  locked: recipeDiagnosis,
+  recursion: recipeDiagnosis,
+  "lock-lost": recipeDiagnosis,
+  "timed-out": recipeDiagnosis,
+  interrupted: recipeDiagnosis,
+  io: recipeDiagnosis,
+};
+
+const diagnosisOf = (failure: Failure, at?: Place): Diagnosis =>
+  (authors[failure.reason] as (failure: Failure, at?: Place) => Diagnosis)(failure, at);

@@ -8,6 +8,8 @@ export interface Diagnosis {
   readonly at?: Place;
   /** The line of the user's text that `at` points into. */
   readonly lineText?: string;
+  /** Where to point in it, counting from 1, if that is not the column of `at`. */
+  readonly caret?: number;
   /** Further lines, each a sentence of its own. */
   readonly notes?: readonly string[];
   /** What to do; where it can be pasted, it is in backticks. */
@@ -19,7 +21,8 @@ export function messageText(kind: "error" | "warning", diagnosis: Diagnosis, at?
   const place = diagnosis.at ?? at;
   const lines = [`${kind}: ${diagnosis.message}`];
   if (place) lines.push(`  --> ${placeText(place)}`);
-  if (diagnosis.lineText !== undefined) lines.push(...excerpt(diagnosis.lineText, place));
+  if (diagnosis.lineText !== undefined)
+    lines.push(...excerpt(diagnosis.lineText, diagnosis.caret ?? place?.column));
   for (const note of diagnosis.notes ?? []) lines.push(`  ${note}`);
   if (diagnosis.help !== undefined) lines.push(`help: ${diagnosis.help}`);
   return lines.join("\n");
@@ -30,11 +33,11 @@ export function placeText({ file, line, column }: Place): string {
   return [name, line, ...(column === undefined ? [] : [column])].join(":");
 }
 
-function excerpt(text: string, place: Place | undefined): string[] {
+function excerpt(text: string, column: number | undefined): string[] {
   const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text;
   const lines = [`   | ${shown}`];
-  if (place?.column !== undefined && place.column <= 200)
-    lines.push(`   | ${shown.slice(0, place.column - 1).replace(/\S/g, " ")}^`);
+  if (column !== undefined && column <= 200)
+    lines.push(`   | ${shown.slice(0, column - 1).replace(/\S/g, " ")}^`);
   return lines;
 }
 

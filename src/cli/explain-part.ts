@@ -13,11 +13,16 @@ const kindsOfParts: Readonly<Record<string, string>> = {
   env: "env",
   columns: "column",
   csv: "csv",
+  rename: "rename",
+  table: "table",
   parameter: "param",
   values: "value",
   wildcard: "wildcard",
 };
-const recipeParts = new Set(["kind", "command", "function", "version", "uses", "directories"]);
+const recipeParts = new Set([
+  ...["kind", "command", "function", "version", "uses", "directories"],
+  ...["sql", "strategy", "contract", "maxRejects", "key", "partitionColumn"],
+]);
 
 /** `columns.fee` is the column `fee`; `reaches lib/clean.ts tidy` is code that a function reaches. */
 function partName(part: string): Pick<Row, "kind" | "name"> {

@@ -82,6 +82,13 @@ function reasonRow({ reason, role = "input", cause }: Explained, telling: Tellin
       const said = `asked ${agoText(Date.parse(reason.checkedAt), telling.nowMs)}, to be asked every ${durationText(reason.maxAgeMs)}`;
       return { kind: "age", name: "maxAge", said };
     }
+    case "provisional":
+      return {
+        kind: "open",
+        name: reason.open
+          ? "its month is still open: what it is made of may grow, so it is asked for every time"
+          : "its month was still open when it was made, and is not any more",
+      };
   }
 }
 
@@ -121,6 +128,7 @@ function becauseText({ why, about }: Because): string {
     "inputs-reordered": "its inputs came in another order",
     "input-changed": `${name} changed`,
     expired: "its `maxAge` was over",
+    provisional: "its month was still open",
     adopted: "somebody vouched for it",
   };
   return words[why] ?? why;
@@ -188,6 +196,7 @@ function madeRows({ made }: Extract<Explanation, { why: "fresh" }>, { nowMs }: T
             name: `${clockText(Date.parse(made.checkedAt))} (${agoText(Date.parse(made.checkedAt), nowMs)})`,
           },
         ]),
+    ...(made.provisional ? [{ kind: "open", name: "its month was still open: it may grow" }] : []),
     { kind: "run", name: made.attempt },
   ];
 }

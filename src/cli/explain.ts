@@ -35,7 +35,10 @@ interface About {
   /** The name of the step that makes it: that of its first output. */
   readonly step: string;
   /** Its last success. */
-  readonly made?: Pick<Trace, "attempt" | "startedAt" | "durationMs" | "facts" | "checkedAt" | "because">;
+  readonly made?: Pick<
+    Trace,
+    "attempt" | "startedAt" | "durationMs" | "facts" | "checkedAt" | "because" | "provisional"
+  >;
 }
 
 export type Explanation =
@@ -90,8 +93,9 @@ const isoOf = (ms: number): string => new Date(ms).toISOString();
 
 function madeOf(trace: Trace | undefined): Pick<About, "made"> {
   if (!trace) return {};
-  const { attempt, startedAt, durationMs, facts, checkedAt, because } = trace;
-  return { made: { attempt, startedAt, durationMs, facts, checkedAt, ...(because && { because }) } };
+  const { attempt, startedAt, durationMs, facts, checkedAt, because, provisional } = trace;
+  const more = { ...(because && { because }), ...(provisional && { provisional }) };
+  return { made: { attempt, startedAt, durationMs, facts, checkedAt, ...more } };
 }
 
 function comparedIn({ step, judged }: Previewed): Compared {
@@ -131,6 +135,7 @@ function explained(reason: Reason, previewed: Previewed, evidence: Evidence): Ex
     case "recipe-changed":
     case "inputs-reordered":
     case "expired":
+    case "provisional":
       return { reason };
     case "output-missing":
       return { reason, role: "output" };

@@ -3,6 +3,7 @@ import type { BuildEvent, Summary } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
 import { type Previewed, preview } from "../engine/preview.js";
 import { checkSources } from "../engine/sources.js";
+import { chosen, goneOnWith } from "./choose.js";
 import { type List, listReader, listWarning } from "./lists.js";
 import type { BuildCommand } from "./options.js";
 import { type Plan, plan } from "./plan.js";
@@ -31,12 +32,20 @@ export async function foresee(run: Run<BuildCommand>): Promise<Ending> {
   let summary = toldLists(run, { lists: reader.lists, graph: planned.value?.graph });
   // Where nothing is left that can be planned, the lists were all there is.
   if (planned.value && (planned.value.wanted.length > 0 || planned.value.lost.length === 0)) {
-    const rest = await foreseeAll(run, planned.value);
+    const rest = await foreseeRest(run, planned.value);
     if (!rest.ok) return ended(renderer, rest.error);
     summary = added(summary, rest.value);
   }
   renderer.event({ event: "finished", ...summary });
   return mode === "question" && summary.wouldRun > 0 ? "stale" : "good";
+}
+
+async function foreseeRest(run: Run<BuildCommand>, plan: Plan): Promise<Result<Summary>> {
+  const asked = await chosen(run, plan);
+  const left = asked.ok ? await goneOnWith(run, asked.value) : asked;
+  if (!left.ok) return left;
+  const { plan: rest, forced } = left.value;
+  return foreseeAll({ ...run, command: { ...run.command, forced } }, rest);
 }
 
 async function foreseeAll(

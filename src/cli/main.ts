@@ -131,6 +131,10 @@ async function main(): Promise<number> {
       return 0;
     case "build":
       return exitCodes[await (await import("./commands.js")).runBuild(command, around)];
+    case "status":
+      return exitCodes[await (await import("./status.js")).runStatus(command, around)];
+    case "verify":
+      return exitCodes[await (await import("./verify.js")).runVerify(command, around)];
     case "why":
       return exitCodes[await (await import("./why.js")).runWhy(command, around)];
     case "adopt":

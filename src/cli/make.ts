@@ -6,12 +6,14 @@ import { build } from "../engine/build.js";
 import { marks } from "../engine/ports.js";
 import { checkSources } from "../engine/sources.js";
 import { killMarked, markOf } from "../system/orphans.js";
+import { chosen, goneOnWith } from "./choose.js";
 import { foresee } from "./foresee.js";
 import { lineageOf } from "./lineage.js";
 import type { BuildCommand } from "./options.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import type { Renderer } from "./render.js";
+import { keep } from "./resume.js";
 import { ended, type Run, refused } from "./run.js";
 import { type Made, note, type Standing, together } from "./together.js";
 import { filesBeside } from "./world.js";
@@ -34,7 +36,7 @@ export async function make(run: Run<BuildCommand>): Promise<Ending> {
   const planned = await plan({
     ...planning,
     readList: async ({ manifest }, plan) => {
-      const made = await makeAll(run, plan, lists);
+      const made = await makeAll(run, plan, { earlier: lists });
       around.mortal();
       if ("ending" in made) return over(made.ending);
       lists.push(made);
@@ -50,11 +52,28 @@ export async function make(run: Run<BuildCommand>): Promise<Ending> {
   if (!planned.value) return ending;
   const { wanted, lost } = planned.value;
   // Nothing that does not hang on a list: all there is to tell is told by now.
-  const made = wanted.length > 0 || lost.length === 0 ? await makeAll(run, planned.value, lists) : undefined;
+  const made = wanted.length > 0 || lost.length === 0 ? await makeRest(run, planned.value, lists) : undefined;
   if (made && "ending" in made) return made.ending;
   for (const { wildcard, manifest, at } of lost)
     renderer.event({ event: "warning", warning: "list-lost", wildcard, manifest, at });
   return finish(renderer, together(made ? [...lists, made] : lists));
+}
+
+/** Builds what is asked for of a plan, and keeps the list of it first. */
+async function makeRest(
+  run: Run<BuildCommand>,
+  plan: Plan,
+  earlier: readonly Made[],
+): Promise<Made | { readonly ending: Ending }> {
+  const { renderer } = run;
+  const asked = await chosen(run, plan);
+  if (!asked.ok) return { ending: ended(renderer, asked.error) };
+  const left = await goneOnWith(run, asked.value);
+  if (!left.ok) return { ending: ended(renderer, left.error) };
+  const { plan: rest, forced } = left.value;
+  // What hangs on a list that is lost is not known: then the words are, for the next time.
+  const names = plan.lost.length === 0 && { names: asked.value.wanted };
+  return makeAll(run, rest, { earlier, forced, ...names });
 }
 
 /** Where nothing can be written all is well as long as nothing has to be made; otherwise that is the one thing to say. */
@@ -98,15 +117,25 @@ function finish(renderer: Renderer, summary: Summary): Ending {
   return summary.failed === summary.locked && !summary.interrupted ? "busy" : "failed";
 }
 
+interface Making {
+  readonly earlier: readonly Made[];
+  /** Instead of what the command line says. */
+  readonly forced?: boolean;
+  /** What is built, as far as that is known by now. */
+  readonly names?: readonly string[];
+}
+
 async function makeAll(
-  { command, around, renderer, wired, planning }: Run<BuildCommand>,
+  run: Run<BuildCommand>,
   { graph, datafile }: Plan,
-  earlier: readonly Made[],
+  { earlier, names, forced = run.command.forced }: Making,
 ): Promise<Made | { readonly ending: Ending }> {
-  const { stores, runners, history, run } = wired;
+  const { command, around, renderer, wired, planning } = run;
+  const { stores, runners, history } = wired;
   const signal = around.interruptible();
   const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
   if (!there.ok) return { ending: ended(renderer, there.error) };
+  keep(run, names);
   renderer.expect(graph.steps);
   const steps = new Map<string, Standing>();
   const tell = goingOn(renderer, { graph, earlier });
@@ -114,15 +143,18 @@ async function makeAll(
     note(steps, event);
     tell(event);
   };
-  const { keepGoing, forced, noWait, json } = command;
+  const { keepGoing, noWait, json } = command;
   const { jobs, slots } = await wired.placesFor(command, around);
   const options = {
     ...{ jobs, keepGoing, forced, noWait, cores: around.cores, pools: datafile.pools },
     terminal: json ? ("stderr" as const) : ("stdout" as const),
   };
-  markChildren(around, run, signal);
+  markChildren(around, wired.run, signal);
   const lineage = lineageOf(around.env, dirname(planning.path));
-  const world = { stores, runners, emit, signal, history, run, lineage, ...(slots && { slots }) };
+  const world = {
+    ...{ stores, runners, emit, signal, history, lineage, run: wired.run },
+    ...(slots && { slots }),
+  };
   return { summary: await build(graph, options, world), steps };
 }
 

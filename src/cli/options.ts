@@ -1,7 +1,7 @@
 // The command line as a value: flags, words, parameters; and what `--help` says. Knows nothing of carrying it out.
 import yargs, { type Argv } from "yargs";
 import { fail, ok, type Result } from "../core/failure.js";
-import { type Argued, asked, databaseVerbs, noWaitFlag, targetVerbs } from "./verbs.js";
+import { type Argued, asked, databaseVerbs, listed, noWaitFlag, targetVerbs } from "./verbs.js";
 
 export interface Where {
   /** As given with `-C`, or nothing. */
@@ -26,6 +26,39 @@ export interface BuildCommand extends Asked {
   readonly keepGoing: boolean;
   readonly noWait: boolean;
   readonly forced: boolean;
+  /** Of the names, those that stand so; left out, all. */
+  readonly only: readonly Only[] | undefined;
+  readonly newestFirst: boolean;
+  /** The list of the last build, in place of words. */
+  readonly resume: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * How a target stands.
+ *
+ * - `fresh`: nothing would run.
+ * - `open`: as good as it can be yet; it is asked for again as long as its month is open.
+ * - `stale`: it is there, and would run, or may.
+ * - `missing`: it is not there, or was never made.
+ * - `failed`: its last attempt in this project failed, and nobody has made it since.
+ * - `blocked`: something that it waits for has failed, or is a source that is not there.
+ */
+export const states = ["fresh", "open", "stale", "missing", "failed", "blocked"] as const;
+export type State = (typeof states)[number];
+
+/** What `--only` of a build can be. */
+export const onlys = ["missing", "failed", "stale"] as const;
+export type Only = (typeof onlys)[number];
+
+export interface StatusCommand extends Asked {
+  readonly verb: "status";
+  readonly only: readonly State[] | undefined;
+  readonly json: boolean;
+}
+
+export interface VerifyCommand extends Asked {
+  readonly verb: "verify";
   readonly json: boolean;
 }
 
@@ -67,6 +100,8 @@ export interface SqlCommand extends Where {
 /** What was asked for; `shown` is help or the version, to be printed as it is. */
 export type CommandLine =
   | BuildCommand
+  | StatusCommand
+  | VerifyCommand
   | WhyCommand
   | AdoptCommand
   | CleanCommand
@@ -126,6 +161,13 @@ const buildFlags = (parser: Argv<Argued>) =>
       describe: "after a failure, build what does not need it",
     })
     .option("no-wait", noWaitFlag)
+    .option("only", {
+      type: "string",
+      requiresArg: true,
+      describe: "of the names, those that are missing, failed, stale (a,b)",
+    })
+    .option("newest-first", { type: "boolean", describe: "the latest month first, and what it needs" })
+    .option("resume", { type: "boolean", describe: "go on with the list of the last build" })
     .option("always-make", { alias: "B", type: "boolean", describe: "run every recipe, fresh or not" })
     .option("json", { type: "boolean", describe: "one JSON event a line" });
 
@@ -158,8 +200,10 @@ function describe(version: string, found: (command: CommandLine) => void) {
           .example("$0 data/yellow_2021-01.parquet", "bring one file up to date")
           .example("$0 'table:green_trips/{2023-01..2023-03}'", "load three months")
           .example("$0 -n loaded source=file:data/new", "what would run with another parameter")
-          .example("$0 -k --no-wait loaded", "from cron: skip what another dmake makes right now")
-          .example("$0 -j8 -l6", "up to 8 recipes at once, fewer on a busy machine")
+          .example("$0 -k --no-wait loaded", "from cron: skip what another makes now")
+          .example("$0 -k 'table:green_trips/{2023-12..2019-01}'", "a backfill, the newest month first")
+          .example("$0 --resume", "what is left of it")
+          .example("$0 -k --only failed,missing loaded", "once more what did not come through")
           .example("$0 -- -odd.csv", "a target whose name begins with a dash")
           .example("$0 ./why", "a target that is called as a verb is"),
       (argv) =>
@@ -172,6 +216,9 @@ function describe(version: string, found: (command: CommandLine) => void) {
           keepGoing: argv.keepGoing === true,
           noWait: argv.noWait === true,
           forced: argv.alwaysMake === true,
+          only: listed(argv.only) as readonly Only[] | undefined,
+          newestFirst: argv.newestFirst === true,
+          resume: argv.resume === true,
           json: argv.json === true,
         }),
     );
@@ -203,6 +250,13 @@ function checked(command: CommandLine): Result<CommandLine> {
     case "build":
       if (command.jobs !== undefined && !(Number.isInteger(command.jobs) && command.jobs >= 1))
         return refused("`-j` takes a whole number from 1", "dmake -j 4");
+      if (command.resume && command.words.length > 0)
+        return refused(
+          `\`--resume\` goes on with the list of the last build, and takes no \`${command.words.join(" ")}\``,
+          "dmake --resume",
+        );
+      if (command.only && !areAmong(command.only, onlys))
+        return refused(wrongOnly(onlys), "dmake --only missing");
       return command.load === undefined || command.load > 0
         ? ok(command)
         : refused("`-l` takes a number above 0", "dmake -l 4");
@@ -222,10 +276,21 @@ function checked(command: CommandLine): Result<CommandLine> {
       return command.orphans
         ? ok(command)
         : refused("`dmake clean` removes nothing by itself", "dmake clean --orphans");
+    case "status":
+      return command.only && !areAmong(command.only, states)
+        ? refused(wrongOnly(states), "dmake status --only failed,blocked")
+        : ok(command);
     case "why":
+    case "verify":
     case "shown":
       return ok(command);
   }
 }
+
+const areAmong = (given: readonly string[], known: readonly string[]): boolean =>
+  given.length > 0 && given.every((one) => known.includes(one));
+
+const wrongOnly = (known: readonly string[]): string =>
+  `\`--only\` takes ${known.slice(0, -1).join(", ")} and ${known.at(-1)}, several with commas`;
 
 const refused = (message: string, help: string): Result<never> => fail({ reason: "usage", message, help });

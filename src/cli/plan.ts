@@ -9,6 +9,7 @@ import { type Graph, graphOf, type LocalSource } from "../core/graph.js";
 import { normalisePath } from "../core/target.js";
 import { type Datafile, loadDatafile } from "../datafile/load.js";
 import { globsBelow } from "./globs.js";
+import { newestFirst } from "./newest-first.js";
 import type { Asked } from "./options.js";
 import { plannable } from "./plan-rest.js";
 import { insideRoot } from "./project.js";
@@ -24,6 +25,8 @@ export interface Plan {
   readonly graph: Graph;
   /** The lists that are not known, each with the first rule that waits for it: what hangs on them is left out. */
   readonly lost: readonly NeedsManifest[];
+  /** The same for some of the names, in this order. */
+  readonly narrowed: (names: readonly string[]) => Result<Plan>;
 }
 
 export type Listed =
@@ -40,6 +43,10 @@ export interface PlanOptions {
   /** The Datafile, absolute. */
   readonly path: string;
   readonly asked: Pick<Asked, "words" | "parameters">;
+  /** Names as they are, in place of what the words stand for. */
+  readonly names?: readonly string[];
+  /** Whether the names are to be in the reverse of their natural order. */
+  readonly newestFirst?: boolean;
   readonly env: NodeJS.ProcessEnv;
   /** Whether the compiled Datafile may be kept. */
   readonly writable: boolean;
@@ -143,10 +150,12 @@ class Planner {
         ? wanted
         : plannable(wanted.value, { rules, globs, plan: graphFor, isLost: this.#isLost });
     if (!names.ok) return names;
-    const graph = graphFor(names.value);
-    if (!graph.ok) return graph;
-    const lost = [...this.#lost.values()];
-    return ok({ datafile: datafile.value, wanted: names.value, graph: graph.value, lost });
+    const found = { datafile: datafile.value, lost: [...this.#lost.values()] };
+    const narrowed: Plan["narrowed"] = (some) => {
+      const graph = graphFor(some);
+      return graph.ok ? ok({ ...found, wanted: some, graph: graph.value, narrowed }) : graph;
+    };
+    return narrowed(names.value);
   }
 
   readonly #isLost = (failure: Failure): boolean =>
@@ -166,6 +175,13 @@ class Planner {
   }
 
   #wanted(datafile: Datafile): Result<readonly string[]> {
+    const { names, newestFirst: isReversed = false } = this.#options;
+    const wanted = names ? ok(names) : this.#meant(datafile);
+    return wanted.ok && isReversed ? ok(newestFirst(wanted.value, datafile.rules)) : wanted;
+  }
+
+  /** What the words stand for. */
+  #meant(datafile: Datafile): Result<readonly string[]> {
     const { path, asked } = this.#options;
     const { rules, goals } = datafile;
     const words = asked.words.map((word) => insideRoot(word, this.#root));

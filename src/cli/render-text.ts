@@ -6,7 +6,7 @@ import { HeldScreen } from "./held-screen.js";
 import { type Renderer, type Screen, waitingText } from "./render.js";
 import { Mishaps, summaryText } from "./summary.js";
 import { warningText } from "./warn.js";
-import { durationText, factsText, holderText, onOneLine, reasonsText } from "./words.js";
+import { clockText, durationText, factsText, holderText, onOneLine, reasonsText } from "./words.js";
 
 /** What a step that is not settled does at the moment. Times are those of `performance.now()`. */
 type Going =
@@ -43,6 +43,9 @@ export class TextRenderer implements Renderer {
 
   readonly event = (event: BuildEvent): void => {
     switch (event.event) {
+      case "resuming":
+        this.#screen.out(resumingText(event));
+        break;
       case "started":
         this.#total = event.steps;
         this.#settled = 0;
@@ -193,13 +196,21 @@ export class TextRenderer implements Renderer {
   }
 }
 
+const resumingText = ({ startedAt, targets, fresh }: Extract<BuildEvent, { event: "resuming" }>): string =>
+  `resuming ${targets} ${targets === 1 ? "target" : "targets"} of the run of ${clockText(startedAt, Date.now())}: ${fresh} fresh`;
+
 const elapsedText = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 function doneText({ how, facts, durationMs }: Extract<BuildEvent, { event: "done" }>): string {
   // How long it took is for the other to say.
   if (how === "already") return "made by another dmake meanwhile";
   const text = factsText(facts);
-  return `${(how === "unchanged" ? `not modified ${text}`.trimEnd() : text).padEnd(24)}  ${durationText(durationMs)}`;
+  const said = {
+    made: text,
+    unchanged: `not modified ${text}`,
+    amended: text === "" ? "amended" : `amended, ${text} kept`,
+  }[how];
+  return `${said.trimEnd().padEnd(24)}  ${durationText(durationMs)}`;
 }
 
 /** What a recipe has printed, whole, each line marked as not ours. */

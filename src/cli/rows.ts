@@ -10,6 +10,24 @@ export interface Row {
   readonly below?: readonly string[];
 }
 
+/** Cells in columns, those whose index is in `right` to the right. Cells that are wider than `widest` are left to stick out. */
+export function aligned(
+  rows: readonly (readonly string[])[],
+  { right, widest }: { readonly right: ReadonlySet<number>; readonly widest: number },
+): string[] {
+  const texts = rows.map((row) => row.map(onOneLine));
+  const widths: number[] = [];
+  for (const row of texts)
+    for (const [i, text] of row.entries())
+      widths[i] = Math.max(widths[i] ?? 0, Math.min(widest, text.length));
+  return texts.map((row) =>
+    row
+      .map((text, i) => (right.has(i) ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
 const widestName = 48;
 
 export function table(rows: readonly Row[]): string[] {

@@ -7,6 +7,7 @@ import type { Asked } from "./options.js";
 import type { PlanOptions } from "./plan.js";
 import { type Ending, enterProject, type Surroundings, whyUnwritable } from "./project.js";
 import type { Renderer } from "./render.js";
+import type { Selection } from "./selection.js";
 import { ownFolder, type Wired, wire } from "./world.js";
 
 /** One command, from the Datafile to the last line. */
@@ -18,6 +19,10 @@ export interface Run<C extends Asked = Asked> {
   readonly planning: Omit<PlanOptions, "readList">;
   /** Of a command that writes: why it cannot. */
   readonly refusal: Failure | undefined;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** The list of an earlier build that this one goes on with. */
+  readonly selection?: Selection;
 }
 
 /** Goes to the project that a command means, works there, and leaves nothing open. */
@@ -32,6 +37,7 @@ export async function inProject<C extends Asked>(
   const path = enterProject(command, around.changeDirectory);
   if (!path.ok) return refused(renderer, path.error);
   const { env } = around;
+  const startedAt = new Date().toISOString();
   const refusal = how.writable ? whyUnwritable(ownFolder) : undefined;
   const writable = how.writable && !refusal;
   const warn: PlanOptions["warn"] = (warning) => renderer.event({ event: "warning", ...warning });
@@ -41,7 +47,7 @@ export async function inProject<C extends Asked>(
   );
   const planning = { path: path.value, asked: command, env, writable, warn, secrets };
   try {
-    return await work({ command, around, renderer, wired, planning, refusal });
+    return await work({ command, around, renderer, wired, planning, refusal, startedAt });
   } finally {
     renderer.close();
     await wired.close();

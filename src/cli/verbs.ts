@@ -1,6 +1,6 @@
 // What `--help` says of each verb, and what its arguments become. Knows nothing of carrying a verb out.
 import type { Argv } from "yargs";
-import type { Asked, CommandLine, Where } from "./options.js";
+import type { Asked, CommandLine, State, Where } from "./options.js";
 
 type Found = (command: CommandLine) => void;
 
@@ -13,7 +13,7 @@ export const noWaitFlag = {
 
 /** The verbs that are about targets. */
 export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
-  parser
+  lookingVerbs(parser, found)
     .command(
       "why",
       "say why targets are stale, or what makes them fresh",
@@ -70,12 +70,69 @@ export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
         }),
     );
 
+/** The verbs that say how things are. */
+const lookingVerbs = (parser: Argv<Argued>, found: Found) =>
+  parser
+    .command(
+      "status",
+      "say of every target how it stands",
+      (y) =>
+        y
+          .usage(
+            [
+              "dmake status [TARGET | GOAL | NAME=VALUE]…",
+              "One line a target: of the default goals and all they need, or of those named. Changes nothing.",
+              [
+                "fresh    nothing would run",
+                "open     its month is still open",
+                "stale    it is there, and would run, or may",
+                "missing  it is not there, or was never made",
+                "failed   its last attempt in this project failed",
+                "blocked  it needs one that failed, or a source that is not there",
+              ].join("\n"),
+            ].join("\n\n"),
+          )
+          .option("only", {
+            type: "string",
+            requiresArg: true,
+            describe: "those that stand so; several with commas",
+          })
+          .option("json", { ...jsonFlag, describe: "one JSON object a target" })
+          .example("$0 status", "everything that a bare dmake would bring up to date")
+          .example("$0 status 'table:green_trips/{2023-01..2023-12}'", "a year of months")
+          .example("$0 status --only failed,blocked loaded", "what did not come through"),
+      (argv) =>
+        found({
+          verb: "status",
+          ...asked(argv, 1),
+          only: listed(argv.only) as readonly State[] | undefined,
+          json: argv.json === true,
+        }),
+    )
+    .command(
+      "verify",
+      "compare what is there with what was recorded when it was made",
+      (y) =>
+        y
+          .usage(
+            [
+              "dmake verify [TARGET | GOAL | NAME=VALUE]…",
+              "Compares targets with their records: those named, or all that the default goals need and that are recorded. Writes nothing, and may run beside a build.",
+              "Of tables and partitions all rows are read: their number, and a checksum over every value that was loaded. Files that somebody has written since they were made are read; others are taken to be as they were. Exits with 1 if anything has changed or is missing; `dmake -B TARGET` makes it anew.",
+            ].join("\n\n"),
+          )
+          .option("json", { ...jsonFlag, describe: "one JSON object a target" })
+          .example("$0 verify", "everything that is recorded")
+          .example("$0 verify 'table:green_trips/{2023-01..2023-12}'", "a year of months"),
+      (argv) => found({ verb: "verify", ...asked(argv, 1), json: argv.json === true }),
+    );
+
 /** The verbs that reach the database. */
 export const databaseVerbs = (parser: Argv<Argued>, found: Found) =>
   parser
     .command(
       "db",
-      "start the database if it is the embedded one, leave it running, and print its URL",
+      "start the embedded database, if it is used, and print the URL",
       (y) =>
         y
           .option("stop", { type: "boolean", describe: "stop the embedded server" })
@@ -106,6 +163,13 @@ export interface Argued {
   directory: string | undefined;
   file: string | undefined;
 }
+
+/** The texts between the commas. */
+export const listed = (text: string | undefined): readonly string[] | undefined =>
+  text
+    ?.split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
 
 const parameter = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
 

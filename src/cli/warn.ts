@@ -1,6 +1,8 @@
 // Says every warning in words. Knows nothing of streams or colours.
 import type { Warning } from "../core/event.js";
+import { parseTarget } from "../core/target.js";
 import { shellWord } from "../core/word.js";
+import { rejectText } from "./diagnose-data.js";
 import { type Diagnosis, messageText } from "./diagnosis.js";
 import { holderText, onOneLine } from "./words.js";
 
@@ -39,6 +41,14 @@ function worded(warning: Warning): Diagnosis {
         notes: [`it is kept at \`${kept}\``],
         help: "dmake adopt vouches for what is there without making it",
       };
+    }
+    case "rows-rejected":
+      return rowsRejected(warning);
+    case "table-changed": {
+      const { step, changes } = warning;
+      const [only] = changes;
+      const message = `the table of \`${onOneLine(step)}\` was changed:`;
+      return changes.length === 1 ? { message: `${message} ${only}` } : { message, notes: changes };
     }
     case "future-time":
       return {
@@ -81,6 +91,36 @@ function worded(warning: Warning): Diagnosis {
         help: "GNU make 4.4 shares one that can, with a `+` before the line that calls dmake",
       };
   }
+}
+
+function rowsRejected({
+  step,
+  file,
+  rows,
+  first,
+}: Extract<Warning, { warning: "rows-rejected" }>): Diagnosis {
+  const [some, were] = rows === 1 ? ["1 row", "was"] : [`${rows.toLocaleString("en-US")} rows`, "were"];
+  const columns = "line, column_name, value, reason";
+  return {
+    message: `${some} of \`${onOneLine(file)}\` did not fit and ${were} set aside`,
+    notes: [`${rows === 1 ? "" : "the first: "}${rejectText(first)}`],
+    help: `all of them: \`dmake sql ${quoted(`select ${columns} from dmake.rejects where ${ofTarget(step)}`)}\``,
+  };
+}
+
+/** Readable although there are quotes of SQL in it. Within double quotes a shell may take `!` for a line of its history. */
+const quoted = (sql: string): string =>
+  sql.includes("!") ? shellWord(sql) : `"${sql.replace(/["\\$`]/g, "\\$&")}"`;
+
+/** The rows of one table or partition in the ledger, as a condition. */
+function ofTarget(step: string): string {
+  const target = parseTarget(step);
+  if (!target.ok || target.value.kind === "file") return "true";
+  const { schema, table, partition } = target.value;
+  const names = { schema_name: schema, table_name: table, partition };
+  return Object.entries(names)
+    .flatMap(([column, name]) => (name === undefined ? [] : [`${column} = '${name.replaceAll("'", "''")}'`]))
+    .join(" and ");
 }
 
 /** Only what can be pasted into the rule. */

@@ -8,7 +8,8 @@ export const onOneLine = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   text.replace(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
 
-const rowsText = (rows: number): string => `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
+export const rowsText = (rows: number): string =>
+  `${rows.toLocaleString("en-US")} ${rows === 1 ? "row" : "rows"}`;
 
 /** Powers of 1000, as on the disk's label. */
 export function bytesText(bytes: number): string {
@@ -28,10 +29,12 @@ export function durationText(ms: number): string {
     .join(":");
 }
 
-export const factsText = ({ rows, bytes }: RunFacts): string =>
-  [...(rows === undefined ? [] : [rowsText(rows)]), ...(bytes === undefined ? [] : [bytesText(bytes)])].join(
-    ", ",
-  );
+export const factsText = ({ rows, bytes, rejects = 0 }: RunFacts): string =>
+  [
+    ...(rows === undefined ? [] : [rowsText(rows)]),
+    ...(bytes === undefined ? [] : [bytesText(bytes)]),
+    ...(rejects > 0 ? [`${rejects.toLocaleString("en-US")} set aside`] : []),
+  ].join(", ");
 
 /** A digest in short, and the two that are none. */
 export function digestText(digest: Digest): string {
@@ -80,6 +83,8 @@ export function reasonText(reason: Reason): string {
       return `\`${reason.input}\` ${changeText(reason)}`;
     case "expired":
       return `last checked ${reason.checkedAt}, longer ago than its \`maxAge\``;
+    case "provisional":
+      return reason.open ? "its month is still open" : "its month was still open when it was made";
   }
 }
 
@@ -120,7 +125,7 @@ export function holderText({ run, pid, host, since }: Holder, nowMs: number): st
 }
 
 /** The time of day where the reader is; with the date, if that was another day. */
-function clockText(iso: string, nowMs: number): string {
+export function clockText(iso: string, nowMs: number): string {
   const then = new Date(iso);
   if (Number.isNaN(then.getTime())) return iso;
   const two = (part: number) => String(part).padStart(2, "0");

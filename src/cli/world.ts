@@ -11,7 +11,7 @@ import type { Stores } from "../engine/facts.js";
 import type { History, Runners, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
 import { createFiles, type FileStore } from "../stores/files.js";
-import { createHistory } from "../stores/history.js";
+import { createHistory, lastAttempts } from "../stores/history.js";
 import { Presence } from "../system/presence.js";
 import type { BuildCommand } from "./options.js";
 import type { Places } from "./places.js";
@@ -49,6 +49,7 @@ const runnersIn = (env: NodeJS.ProcessEnv): Runners => ({
   load: () => import("../recipes/load.js").then((room) => room.runLoad),
   sh: () => import("../recipes/shell.js").then((room) => room.createShell(env)),
   script: () => import("../recipes/script.js").then((room) => room.runScript),
+  sql: () => import("../recipes/sql.js").then((room) => room.runSql),
 });
 
 /** Says what is being waited for while no recipe runs; nothing when it is over. */
@@ -171,13 +172,18 @@ function lazyStore(load: () => Promise<Store>): Store {
     traces: async (steps) => (await store()).traces(steps),
     adopt: async (attempt, waiting) => (await store()).adopt(attempt, waiting),
     stage: async (attempt, waiting) => (await store()).stage(attempt, waiting),
-    publish: async (attempt, stage, finished) => (await store()).publish(attempt, stage, finished),
+    publish: async (...given) => (await store()).publish(...given),
+    amend: async (...given) => (await store()).amend?.(...given) ?? ok(undefined),
+    verify: async (names, report, signal) => (await store()).verify?.(names, report, signal) ?? ok(undefined),
     discard: async (attempt, stage) => (await store()).discard(attempt, stage),
     close: async () => {
       if (loaded) await (await loaded).close();
     },
   };
 }
+
+/** Step → its last attempt in this project. */
+export const attemptsOf = (): ReturnType<typeof lastAttempts> => lastAttempts(ownFolder);
 
 /** The files beside a name, for "did you mean". */
 export function filesBeside(name: string): readonly string[] {

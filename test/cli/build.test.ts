@@ -19,8 +19,8 @@ test("builds the default goals, then nothing, then what an edit makes stale", as
   const here = project(t);
   assert.deepEqual(plain((await here.run("-j1")).stdout), [
     "1/4  mid/a.txt",
-    "2/4  mid/b.txt",
-    "3/4  out/a.txt",
+    "2/4  out/a.txt",
+    "3/4  mid/b.txt",
     "4/4  out/b.txt",
     "built 4",
   ]);

@@ -56,6 +56,16 @@ test("every reason in full", () => {
     of({ why: "expired", checkedAt: "2026-11-21T10:00:00.000Z", maxAgeMs: 3_600_000 }),
     "age  maxAge  asked 2 h ago, to be asked every 1:00:00",
   );
+  assert.equal(
+    of({ why: "provisional", open: true }),
+    "open  its month is still open: what it is made of may grow, so it is asked for every time",
+  );
+  assert.equal(
+    of({ why: "provisional", open: false }),
+    "open  its month was still open when it was made, and is not any more",
+  );
+  const declared = { why: "recipe-changed", part: "table.comments.fare", found: "in dollars" } as const;
+  assert.equal(of(declared), "table  comments.fare  (none) → in dollars");
   assert.deepEqual(said([{ reason: { why: "inputs-reordered", recorded: ["a", "b"], found: ["b", "a"] } }]), [
     "inputs  in another order",
     "-a",
