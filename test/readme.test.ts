@@ -1,6 +1,7 @@
 // The README tells the truth: its commands run, its Datafile loads, its code map and its exit codes are complete.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { demoProject, repository } from "./rig/binary.js";
@@ -51,6 +52,27 @@ test("the Datafile of the README makes what the demo makes", async (t) => {
   assert.equal(shown.code, 0, shown.stderr);
   const steps = (text: string) => text.split("\n").map((line) => line.split(/\s{2,}/).slice(0, 2));
   assert.deepEqual(steps(shown.stdout).slice(0, -2), steps(demo.stdout).slice(0, -2));
+});
+
+test("the other Datafiles of the README are what the compiler takes, and what dmake loads", async (t) => {
+  const project = demoProject();
+  t.after(() => project.remove());
+  const [, ...others] = blocks("ts");
+  assert.ok(others.length > 0);
+  const head = `import { download, months, sql, table } from "dmake";
+    const raw = download("raw/{month}.csv", { where: { month: months("2023-01", "now") }, url: "file:{month}.csv" });`;
+  project.write("Datafile.ts", [head, ...others].join("\n"));
+  project.write("sql/top.sql", "select * from :input limit :limit");
+  const { code, stdout, stderr } = await project.run("status", "top");
+  assert.equal(code, 0, stdout + stderr);
+  const options = { module: "nodenext", strict: true, noEmit: true, skipLibCheck: true, types: [] };
+  mkdirSync(project.path("node_modules"));
+  symlinkSync(repository, project.path("node_modules/dmake"));
+  project.write("tsconfig.json", JSON.stringify({ compilerOptions: options, files: ["Datafile.ts"] }));
+  const tsc = join(repository, "node_modules/.bin/tsc");
+  const said = spawnSync(tsc, ["-p", project.path("tsconfig.json")], { encoding: "utf8" });
+  assert.equal(said.stdout, "");
+  assert.equal(said.status, 0);
 });
 
 test("the code map names every file of src", () => {

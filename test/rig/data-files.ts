@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Failure, Result } from "../../src/core/failure.js";
-import type { ColumnTypes, CsvOptions } from "../../src/core/rule.js";
+import type { ColumnTypes, CsvOptions, Renames } from "../../src/core/rule.js";
 import { openSession, type Session } from "../../src/duckdb/session.js";
 import { openSource, type Source } from "../../src/duckdb/source.js";
 
-export type Options = CsvOptions & { readonly columns?: ColumnTypes };
+export type Options = CsvOptions & { readonly columns?: ColumnTypes; readonly rename?: Renames };
 
 export interface DataFiles {
   readonly folder: string;
@@ -38,8 +38,8 @@ export async function dataFiles(): Promise<DataFiles> {
     writeFileSync(join(folder, name), content);
     return join(folder, name);
   };
-  const open: DataFiles["open"] = (name, content, { columns = {}, ...csv } = {}) =>
-    openSource(session, write(name, content), { columns, csv });
+  const open: DataFiles["open"] = (name, content, { columns = {}, rename, ...csv } = {}) =>
+    openSource(session, write(name, content), { columns, rename, csv });
   const read: DataFiles["read"] = async (...file) => {
     const source = await open(...file);
     assert.ok(source.ok, JSON.stringify(source));
