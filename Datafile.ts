@@ -3,7 +3,7 @@
 //   npx dmake                      build everything that is stale
 //   npx dmake trips                only the parquet files
 //   npx dmake source=https://…     from the real publisher instead of data/sample
-import { download, months, param, parquet, table } from "dmake";
+import { download, months, param, parquet, sql, table } from "dmake";
 
 /** Where the files are published. The default is the sample beside this file. */
 const source = param("source", "file:data/sample");
@@ -26,5 +26,14 @@ export const loaded = table("table:green_trips/{month}", { from: trips });
 export const zones = download("data/raw/zones.csv", { url: `${source}/taxi_zone_lookup.csv` });
 
 export const places = table("table:zones", { from: zones });
+
+/** Made in the database, and made again when a month says something else. */
+export const monthly = sql(
+  "table:monthly_trips",
+  { from: loaded.all() },
+  ({ $ }) => $`
+    select month, count(*) as trips, round(avg(total_amount)::numeric, 2) as mean_amount
+      from green_trips group by month`,
+);
 
 export default [loaded, places];
