@@ -1,6 +1,9 @@
-// The one door to undici. Knows nothing of downloads.
+// The one door to undici's code. Knows nothing of downloads.
+import { createRequire } from "node:module";
+import type * as Undici from "undici";
 
-// Several modules that import a CommonJS package while it is loaded for the first time get empty names now and then
-// (Node 20.20, every second build under load; never through one door).
-// biome-ignore lint/performance/noBarrelFile: see above
-export { buildConnector, Client, type Dispatcher, errors } from "undici";
+// Imported, a CommonJS package has empty names now and then, where modules are loaded side by side for the first time
+// (Node 20.20, under load; through one door more seldom, but still). Required, it is there whole.
+const undici = createRequire(import.meta.url)("undici") as typeof Undici;
+
+export const { buildConnector, Client, errors } = undici;

@@ -1,7 +1,8 @@
 // One request and its response: headers first, then the body as the socket gives it. Knows nothing of redirects, files or retries.
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
-import { Client, type Dispatcher, errors } from "./download-client.js";
+import type { Client as Connection, Dispatcher } from "undici";
+import { Client, errors } from "./download-client.js";
 import type { Headers } from "./download-headers.js";
 import { Wire } from "./download-wire.js";
 
@@ -19,7 +20,7 @@ export class Line {
   /** Its own signal: one listener on the one that is given, however many sockets there are. */
   readonly #end = new AbortController();
   readonly #onAbort = () => this.#end.abort(new Error("interrupted"));
-  #client: Client | undefined;
+  #client: Connection | undefined;
   #wire = new Wire();
 
   /** Everything ends with the signal, also a connection that is still being made. */
@@ -52,7 +53,7 @@ export class Line {
    * No agent and no pool: where a response is broken off, theirs connect once more for nobody, out of reach of whoever
    * destroys them (undici 7.30), and that socket holds the process for a minute.
    */
-  #clientFor(origin: string): Client {
+  #clientFor(origin: string): Connection {
     // Node tries the next address of a host after 250 ms, too little for a far one: every address then times out.
     const connect = {
       timeout: Math.min(connectMs, this.#timeoutMs),

@@ -1,5 +1,6 @@
 // The socket of one request: it can be held while nobody takes what it brings, and is listened to after the body. Knows nothing of requests.
 import type { Socket } from "node:net";
+import type { buildConnector as Connector } from "undici";
 import { buildConnector, errors } from "./download-client.js";
 
 /** We ask for the connection to be closed, so its end is as near as its last byte. A server that keeps it has this long to say more. */
@@ -11,7 +12,7 @@ export class Wire {
   #held = false;
   #more: Promise<boolean> | undefined;
 
-  connector(options: buildConnector.BuildOptions): buildConnector.connector {
+  connector(options: Connector.BuildOptions): Connector.connector {
     const connect = buildConnector(options);
     return (to, done) =>
       connect(to, (...made) => {
