@@ -42,6 +42,7 @@ function* problemsOf(csv: CsvOptions): Problems {
   yield* characterProblems(csv);
   yield ["header", typeof header === "boolean" ? undefined : "must be true or false"];
   yield ["nulls", areTexts(nulls) ? undefined : "must be a list of texts without NUL"];
+  yield ["nulls", nullsProblem(csv)];
   const isEncoding = encoding === "utf-8" || encoding === "latin-1" || encoding === "utf-16";
   yield ["encoding", isEncoding ? undefined : 'must be "utf-8", "latin-1" or "utf-16"'];
   yield ["dateFormat", formatProblem(csv.dateFormat)];
@@ -49,6 +50,12 @@ function* problemsOf(csv: CsvOptions): Problems {
   const isCount = Number.isInteger(skip) && skip! >= 0 && skip! <= mostSkipped;
   yield ["skip", isCount ? undefined : `must be a whole number of lines from 0 to ${mostSkipped}`];
   yield ["names", namesProblem(names)];
+  // The first row would be taken for a header and be lost, and no name says whether it is one.
+  const headed = header !== undefined;
+  yield [
+    "names",
+    headed ? undefined : "want `header` beside them: true where the first row is to be passed over, or false",
+  ];
 }
 
 /** The characters that take a text apart must all be different ones. */
@@ -83,6 +90,13 @@ const isCharacter = (text: unknown): text is string =>
 
 const areTexts = (list: unknown): list is readonly string[] =>
   Array.isArray(list) && list.every((text) => typeof text === "string" && !text.includes("\0"));
+
+/** DuckDB refuses such. */
+function nullsProblem({ nulls = [], delimiter, quote = '"' }: CsvOptions): string | undefined {
+  const holds = (mark = "") => mark !== "" && nulls.some((text) => text.includes(mark));
+  if (holds(delimiter)) return `must not hold the delimiter \`${delimiter}\``;
+  return holds(quote) ? `must not hold the quote \`${quote}\`` : undefined;
+}
 
 const formatProblem = (format: unknown): string | undefined =>
   typeof format === "string" && format.includes("%") && !format.includes("\0")

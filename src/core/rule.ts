@@ -24,7 +24,7 @@ export interface CsvOptions {
   readonly skip?: number;
   /** Lines that begin with this character are no data. */
   readonly comment?: string;
-  /** Names of all columns in order, in place of the header's: for names that are missing or come twice. */
+  /** Names of all columns in order, in place of those of the header: for names that are missing or come twice. `header` says whether there is one to leave out. */
   readonly names?: readonly string[];
   /** Between groups of digits, as the `,` of `1,234.5`. Only groups of three digits count as numbers then. */
   readonly thousands?: string;

@@ -1,10 +1,11 @@
 // Finds the row or value of a CSV that DuckDB stumbled over, by reading the file again. Knows nothing of the query that failed but its message.
 import type { Failure } from "../core/failure.js";
-import type { CsvHead } from "./csv-head.js";
+import { type CsvHead, rowShape } from "./csv-head.js";
 import { type CsvRecord, fileRecords, isOdd, wrongLength } from "./csv-records.js";
 import { badValue, badValueAt, type FoundValue, findValue, shown, type TypedColumn } from "./find-value.js";
 import { plainMessage } from "./query.js";
 import type { Session } from "./session.js";
+import { canSift, carriageReturn, firstMisquoted } from "./sift-csv.js";
 
 /** What DuckDB's message holds when a field that has no name is not empty. */
 export const fieldTooMany = "dmake:field-too-many";
@@ -52,7 +53,10 @@ async function lineOf(scene: CsvScene, { row, index, text }: FoundValue): Promis
 const recordsOf = ({ path, head, skippedLines }: CsvScene) =>
   fileRecords(path, head, { skippedLines, removed: [] }, head.names.length);
 
-/** DuckDB's line is exact but its text is not always the line's, and of mixed line ends it says neither. */
+/**
+ * DuckDB's line is that of the file only as long as no value has held a line end, its text is not always the line's, and
+ * of mixed line ends it says neither: its line is told where no better one is found.
+ */
 async function findRow(scene: CsvScene, message: string): Promise<Failure> {
   const { file, head, longest } = scene;
   const lines = message.split("\n");
@@ -74,15 +78,18 @@ async function findRow(scene: CsvScene, message: string): Promise<Failure> {
   if (/Maximum line size/i.test(message))
     return { reason: "bad-row", file, ...told, problem: `it is longer than ${longest / 1e6} MB` };
   const width = { columns: head.names.length, extras: head.extras };
+  const misquoted = /unterminated quote/i.test(message) ? await firstMisquotedOf(scene) : undefined;
   let isHeader = head.hasHeader;
   let alone: CsvRecord | undefined;
   let endsInLf = false;
   for await (const record of recordsOf(scene)) {
+    if (misquoted && record.line >= misquoted.line) break;
     if (!isHeader && isOdd(record, width)) return wrongLength(file, record, width);
     isHeader = false;
     endsInLf ||= record.lineEnd.endsWith("\n");
     if (record.lineEnd === "\r") alone ??= record;
   }
+  if (misquoted) return { reason: "bad-row", file, ...misquoted };
   if (alone && endsInLf) return carriageReturn(file, alone);
   if (/unterminated quote/i.test(message))
     return {
@@ -95,14 +102,10 @@ async function findRow(scene: CsvScene, message: string): Promise<Failure> {
   return { reason: "bad-row", file, ...told, ...text, problem: structure(message) };
 }
 
-/** It may end a line or be part of a value: nobody can tell. */
-const carriageReturn = (file: string, { line, text }: CsvRecord): Failure => ({
-  reason: "bad-row",
-  file,
-  line,
-  text: shown(text),
-  problem: "a carriage return stands alone behind it, where other lines end in LF",
-});
+function firstMisquotedOf({ path, head, skippedLines }: CsvScene) {
+  const shape = rowShape(head, skippedLines);
+  return canSift(shape) ? firstMisquoted(path, shape) : undefined;
+}
 
 const structure = (message: string): string =>
   message.includes("state machine")

@@ -11,8 +11,11 @@ import {
   type Width,
   wrongLength,
 } from "./csv-records.js";
+import { renamedColumns } from "./declared.js";
 import { shown } from "./find-value.js";
 import type { Beginning } from "./prepare.js";
+import { canSift } from "./sift-csv.js";
+import { RowScanner, type RowShape, type RowSpan } from "./sift-scan.js";
 
 export interface CsvHead extends Dialect {
   readonly hasHeader: boolean;
@@ -22,7 +25,19 @@ export interface CsvHead extends Dialect {
   readonly extras: number;
   /** How many lines before the first that is not blank, of those that are neither skipped nor comments. */
   readonly blankLines: number;
+  /** How many rows of data were looked at. */
+  readonly rowsSeen: number;
 }
+
+/** What tells the rows apart of a text whose first `skippedLines` are none. */
+export const rowShape = (head: CsvHead, skippedLines: number): RowShape => ({
+  delimiter: head.delimiter,
+  quote: head.quote,
+  skippedLines,
+  hasHeader: head.hasHeader,
+  columns: head.names.length + head.extras,
+  strictRows: head.rowsSeen,
+});
 
 const recordsRead = 200;
 
@@ -46,7 +61,7 @@ export function readCsvHead(
   const text = textAfterLines(all, csv.skip ?? 0);
   if (text.trim() === "") return fail(withoutLines(file, whole, csv));
   const candidates = csv.delimiter === undefined ? delimitersFor(file) : [csv.delimiter];
-  const attempts = candidates.map((delimiter) => attempt(text, whole, delimiter, csv));
+  const attempts = candidates.map((delimiter) => attempt(text, whole, delimiter, csv, rowsMayDiffer));
   const best = attempts.reduce((left, right) => (score(right) > score(left) ? right : left));
   if (best.records.length > 0) return describe(best, file, { csv, rename, rowsMayDiffer });
   if (best.text.trim() === "") return fail(withoutLines(file, whole, csv));
@@ -85,18 +100,26 @@ interface Attempt extends Dialect {
   readonly problem?: string;
 }
 
-function attempt(text: string, whole: boolean, delimiter: string, csv: CsvOptions): Attempt {
+function attempt(
+  text: string,
+  whole: boolean,
+  delimiter: string,
+  csv: CsvOptions,
+  rowsMayDiffer: boolean,
+): Attempt {
   const { quote = '"', comment, skip = 0 } = csv;
   const dialect = { delimiter, quote };
   const mended =
     comment === undefined ? { text, removed: [] } : mendText(text, { ...dialect, comment, skip: 0 });
   const removed = mended.removed.map((line) => line + skip);
-  const { records, problem } = headRecords(
-    mended.text,
-    dialect,
-    { skippedLines: skip, removed },
-    recordsRead,
-  );
+  const right = rowsMayDiffer ? withoutBroken(mended.text, dialect, csv) : { text: mended.text, lines: [] };
+  const layout = {
+    skippedLines: skip,
+    removed: [...removed, ...right.lines.map((line) => originalLine(line + skip, removed))].sort(
+      (a, b) => a - b,
+    ),
+  };
+  const { records, problem } = headRecords(right.text, dialect, layout, recordsRead);
   // The last record of a head that is cut is cut too. Its quote may close behind the end, so that is no problem either.
   const cut = !whole && records.length < recordsRead && problem === undefined;
   return {
@@ -107,6 +130,32 @@ function attempt(text: string, whole: boolean, delimiter: string, csv: CsvOption
     records: cut ? records.slice(0, -1) : records,
     ...(problem && { problem }),
   };
+}
+
+interface Shortened {
+  readonly text: string;
+  /** Those that went, counted from 1. */
+  readonly lines: readonly number[];
+}
+
+/** Without the rows in which text follows a closing quote: they will be set aside, and how many fields they have nobody can tell. */
+function withoutBroken(text: string, dialect: Dialect, { header = true }: CsvOptions): Shortened {
+  const shape = { ...dialect, skippedLines: 0, hasHeader: header, columns: 2 };
+  if (dialect.quote === "" || !canSift(shape)) return { text, lines: [] };
+  const broken: RowSpan[] = [];
+  const scanner = new RowScanner(shape, {
+    every: (row) => {
+      if (row.broken) broken.push(row);
+    },
+  });
+  const bytes = Buffer.from(text);
+  scanner.scan(bytes);
+  scanner.end();
+  if (broken.length === 0 || broken.length === scanner.rows) return { text, lines: [] };
+  const starts = [0, ...broken.map(({ end }) => end)];
+  const pieces = starts.map((start, at) => bytes.subarray(start, broken[at]?.start));
+  const lines = broken.flatMap((row) => Array.from({ length: row.lines }, (_, at) => row.line + at));
+  return { text: Buffer.concat(pieces).toString(), lines };
 }
 
 /** More than one column beats one; then the share of rows as long as the first, or all longer alike; then the number of columns. */
@@ -132,16 +181,16 @@ function describe(
   const names = csv.names?.map((name) => name.trim()) ?? found;
   const rows = hasHeader ? best.records.slice(1) : best.records;
   const extras = extrasOf(rows, names.length);
-  const odd = rowsMayDiffer ? undefined : oddRow(file, rows, { columns: names.length, extras });
+  const odd = rowsMayDiffer ? undefined : oddRow(file, rows, { columns: names.length, extras }, hasHeader);
   if (odd) return fail(odd);
   const wrong = wrongName(names, file, first);
   if (wrong) return fail(wrong);
   // `Object.hasOwn`: a column may be called `constructor`.
-  const renamed = names.map((name) => (Object.hasOwn(rename, name) ? rename[name]! : name));
+  const renamed = renamedColumns(names, rename);
   const twice = wrongName(renamed, file, first);
   if (twice) return fail(twice);
   const { delimiter, quote, blankLines } = best;
-  return ok({ delimiter, quote, hasHeader, names: renamed, extras, blankLines });
+  return ok({ delimiter, quote, hasHeader, names: renamed, extras, blankLines, rowsSeen: rows.length });
 }
 
 /** The TLC's months of 2013 to 2016 have two empty fields too many in every row. Here in most: the last row may be cut. */
@@ -159,7 +208,12 @@ function usualLength(rows: readonly CsvRecord[]): number {
   return [...counts].reduce((best, one) => (one[1] > best[1] ? one : best), [0, 0])[0];
 }
 
-function oddRow(file: string, rows: readonly CsvRecord[], width: Width): Failure | undefined {
+function oddRow(
+  file: string,
+  rows: readonly CsvRecord[],
+  width: Width,
+  hasHeader: boolean,
+): Failure | undefined {
   const odd = rows.find((row) => isOdd(row, width));
   if (!odd) return undefined;
   const { length } = odd.fields;
@@ -172,7 +226,7 @@ function oddRow(file: string, rows: readonly CsvRecord[], width: Width): Failure
     rows.some(({ fields }) => fields.length !== length)
   )
     return wrongLength(file, odd, width);
-  const problem = `it has ${length} fields, as all rows have, where there are ${columns} names: give all names with \`csv: { names: […] }\``;
+  const problem = `it has ${length} fields, as all rows have, where there are ${columns} names: give all names with \`csv: { header: ${hasHeader}, names: […] }\``;
   return { reason: "bad-row", file, line: odd.line, text: shown(odd.text), problem };
 }
 
@@ -188,7 +242,7 @@ function wrongName(names: readonly string[], file: string, { line, text }: CsvRe
   const seen = new Set<string>();
   for (const [index, name] of names.entries()) {
     if (name === "" || name.includes("\0")) {
-      const problem = `the name of column ${index + 1} ${name === "" ? "is empty" : "holds a NUL"}: give all names with \`csv: { names: ${namesToPaste(names)} }\``;
+      const problem = `the name of column ${index + 1} ${name === "" ? "is empty" : "holds a NUL"}: give all names with \`csv: { header: true, names: ${namesToPaste(names)} }\``;
       return { reason: "bad-row", file, line, text: shown(text), problem };
     }
     // DuckDB takes `A` and `a` for one name, and would call the second `A_1` without a word.
@@ -197,7 +251,7 @@ function wrongName(names: readonly string[], file: string, { line, text }: CsvRe
         reason: "duplicate-column",
         file,
         column: name,
-        help: `give all names with \`csv: { names: ${namesToPaste(names)} }\``,
+        help: `give all names with \`csv: { header: true, names: ${namesToPaste(names)} }\``,
       };
     seen.add(name.toLowerCase());
   }

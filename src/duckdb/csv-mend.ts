@@ -16,12 +16,15 @@ export interface Mending {
   readonly skip: number;
   /** Lines that begin with it go, but not inside quotes. */
   readonly comment: string | undefined;
+  /** Blanks around a quoted field go, those that DuckDB takes for no part of it. For readers that would keep them. */
+  readonly tight?: boolean;
 }
 
 //  line ──comment──► gone ──line end──► line
-//  line, field ──quote──► quoted ──quote──► closing ──quote──► quoted
-//  line, field, closing ──other──► plain        plain, closing, field ──delimiter──► field ──line end──► line
-type State = "gone" | "line" | "field" | "plain" | "quoted" | "closing";
+//  line, field ──space──► blank             line, field, blank ──quote──► quoted ──quote──► closing ──quote──► quoted
+//  closing, closed ──space──► closed        line, field, blank, closing, closed ──other──► plain
+//  all but quoted ──delimiter──► field ──line end──► line
+type State = "gone" | "line" | "field" | "blank" | "plain" | "quoted" | "closing" | "closed";
 
 /** CRLF becomes LF outside quotes. Takes bytes of UTF-8 in pieces. */
 class Mender {
@@ -34,7 +37,9 @@ class Mender {
   #state: State = "line";
   #line = 0;
   #afterCr = false;
-  #held = false;
+  /** A CR or a blank of which the next byte will say whether it stays; 0 if there is none. */
+  #held = 0;
+  #endsInLf = false;
   #begun = false;
   #matched = 0;
 
@@ -56,17 +61,19 @@ class Mender {
       const byte = chunk[at]!;
       const endsCrlf = this.#afterCr && byte === lf;
       this.#afterCr = byte === cr;
-      if (this.#held && !endsCrlf) out[length++] = cr;
-      const wasHeld = this.#held;
-      this.#held = false;
-      if (endsCrlf ? wasHeld || this.#state === "quoted" : this.#keeps(byte)) out[length++] = byte;
+      const held = this.#held;
+      this.#held = 0;
+      if (held === cr ? !endsCrlf : held === space && byte !== this.#quote) out[length++] = held;
+      if (endsCrlf ? held === cr || this.#state === "quoted" : this.#keeps(byte)) out[length++] = byte;
+      this.#endsInLf ||= endsCrlf && held === cr;
     }
     return out.subarray(0, length);
   }
 
-  /** Of a CRLF that was cut in two, half is a line end still. */
+  /** Of a CRLF that was cut in two, half is a line end still: where lines end in LF, as they do. */
   end(): Buffer {
-    return Buffer.from(this.#held ? [lf] : []);
+    const isHalf = this.#held === cr && this.#endsInLf && !this.#mending.tight;
+    return Buffer.from(isHalf ? [lf] : this.#held !== 0 ? [this.#held] : []);
   }
 
   /** Moves on by a byte; says whether it stays. */
@@ -78,17 +85,20 @@ class Mender {
     }
     if (this.#state === "gone") return false;
     this.#state = this.#next(byte);
-    return true;
+    if (byte !== space || !this.#mending.tight) return true;
+    if (this.#state === "blank") this.#held = space;
+    return this.#state !== "blank" && this.#state !== "closed";
   }
 
   #endLine(byte: number): boolean {
     const kept = this.#state !== "gone";
     if (this.#state === "quoted") this.#line++;
     else {
-      this.#held = kept && byte === cr;
+      if (kept && byte === cr) this.#held = cr;
+      else this.#endsInLf ||= kept;
       this.#nextLine();
     }
-    return kept && !this.#held;
+    return kept && this.#held === 0;
   }
 
   #nextLine(): void {
@@ -101,11 +111,11 @@ class Mender {
 
   #next(byte: number): State {
     if (this.#state === "quoted") return byte === this.#quote ? "closing" : "quoted";
-    if (byte === this.#quote && this.#state !== "plain") return "quoted";
+    if (byte === this.#quote && this.#state !== "plain" && this.#state !== "closed") return "quoted";
     if (this.#endsDelimiter(byte)) return "field";
-    if (this.#state === "closing") return "closing";
-    // DuckDB lets blanks stand before a quote.
-    return byte === space && this.#state !== "plain" ? "field" : "plain";
+    if (byte !== space || this.#state === "plain" || this.#state === "blank") return "plain";
+    // DuckDB lets one blank stand before a quote, and any number behind it.
+    return this.#state === "closing" || this.#state === "closed" ? "closed" : "blank";
   }
 
   #endsDelimiter(byte: number): boolean {
@@ -136,14 +146,19 @@ export async function mendFile(
   signal?: AbortSignal,
 ): Promise<readonly number[]> {
   const mender = new Mender(mending);
-  const mend = new Transform({
+  const source = createReadStream(from, { highWaterMark: 1 << 20 });
+  await pipeline(source, streamOf(mender), createWriteStream(to), signal ? { signal } : {});
+  return mender.removed;
+}
+
+/** The mended bytes of what is written to it. */
+export const mendStream = (mending: Mending): Transform => streamOf(new Mender(mending));
+
+const streamOf = (mender: Mender): Transform =>
+  new Transform({
     transform: (chunk: Buffer, _encoding, done) => done(null, mender.mend(chunk)),
     flush: (done) => done(null, mender.end()),
   });
-  const source = createReadStream(from, { highWaterMark: 1 << 20 });
-  await pipeline(source, mend, createWriteStream(to), signal ? { signal } : {});
-  return mender.removed;
-}
 
 /** Where a line of a mended text was before. Both count from 1. */
 export function originalLine(line: number, removed: readonly number[]): number {

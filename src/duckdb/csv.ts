@@ -5,7 +5,7 @@ import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { magicOf } from "../core/magic.js";
 import type { ColumnTypes, CsvOptions } from "../core/rule.js";
 import { explainCsv, fieldTooMany } from "./csv-diagnose.js";
-import { type CsvHead, readCsvHead } from "./csv-head.js";
+import { type CsvHead, readCsvHead, rowShape } from "./csv-head.js";
 import { mendFile, originalLine } from "./csv-mend.js";
 import { resolveTypes } from "./declared.js";
 import { checked, type TypedColumn, type ValuePlace } from "./find-value.js";
@@ -13,7 +13,7 @@ import { lineLongerThan } from "./line-ends.js";
 import { firstText, isUtf8, type Prepared, prepareText, type Unpacked } from "./prepare.js";
 import { type SampledColumn, sampleTypes, type Wish } from "./sample.js";
 import { quoteIdentifier, quotePath, quoteText, type Session } from "./session.js";
-import { canSift, linesOfRows, type Sifted, type Sifting, siftCsv } from "./sift-csv.js";
+import { canSift, firstMisquoted, linesOfRows, type Sifted, type Sifting, siftCsv } from "./sift-csv.js";
 import type { RowShape } from "./sift-scan.js";
 import type { Source, SourceOptions } from "./source.js";
 import { isNested } from "./text-checks.js";
@@ -38,7 +38,8 @@ const sampling: Window = { line: 2_000_000, buffer: 4_000_000 };
  * without any value in the sample is VARCHAR, and says so. An unquoted empty field is null, `""` is the empty text.
  *
  * Refused are rows with too many or too few fields. Two things pass: empty fields too many in every row, as many in each;
- * and one at the very end of a row beyond the first 200, which DuckDB takes for a stray delimiter.
+ * and any at the very end of a row beyond the first 200, which DuckDB takes for stray delimiters. Refused is text behind
+ * a closing quote; `"x" "y"` passes as `x y` where the delimiter is none of ASCII.
  */
 export async function openCsv(
   session: Session,
@@ -53,17 +54,21 @@ export async function openCsv(
   if (!beginning.ok) return beginning;
   const dialect = readCsvHead(beginning.value, file, { csv, rename, rowsMayDiffer: maxRejects > 0 });
   if (!dialect.ok) return dialect;
+  // What a delimiter must not be, one that was found must not be either.
+  const clash = badCsvOption({ ...csv, delimiter: dialect.value.delimiter });
+  if (clash) return fail({ reason: "bad-option", file, ...clash });
   const wishes = await wishesFor(session, file, dialect.value.names, options.columns);
   if (!wishes.ok) return wishes;
   const [prepared, early] = await Promise.all([
-    prepareText(session, packed, head, csv.encoding, signal),
+    prepareText(session, packed, head, csv.encoding, signal, quoteToWatch(dialect.value)),
     sampleEarly(session, packed, head, dialect.value, csv, wishes.value),
   ]);
   if (!prepared.ok) return fail({ ...prepared.error, ...("file" in prepared.error && { file }) });
   const { path: plain, lineEnds } = prepared.value;
   if (lineEnds.longestBytes > readingLong.line) return fail(await tooLong(file, plain));
   const text = await mended(session, prepared.value, dialect.value, csv, signal);
-  const sifted = await withoutFaultyRows(session, { file, text, head: dialect.value, maxRejects, signal });
+  const sifting = { file, text, head: dialect.value, maxRejects, signal };
+  const sifted = await withoutFaultyRows(session, sifting, lineEnds.quotesApart);
   if (!sifted.ok) return sifted;
   const reader = { ...text, path: sifted.value.path, head: dialect.value, csv };
   const { bare, from } = readersOf(reader, longestOf(prepared.value));
@@ -93,7 +98,7 @@ export async function openCsv(
       columns: columns.value,
       rejects: sifted.value.rejects,
       rows: sifted.value.rows,
-      linesOf: (rows) => linesIn(sifted.value, rowShape(dialect.value, text), rows),
+      linesOf: (rows) => linesIn(sifted.value, rowShape(dialect.value, text.skippedLines), rows),
     },
   });
 }
@@ -120,23 +125,22 @@ async function mended(
   { skip = 0, comment }: CsvOptions,
   signal?: AbortSignal,
 ): Promise<Text> {
-  if (!lineEnds.mixed && comment === undefined)
-    return { path, skippedLines: skip + head.blankLines, removed: [] };
+  // DuckDB's own `skip` counts rows, and one of its rows goes on until a quote is closed: a title with a quote takes all.
+  if (!lineEnds.mixed && comment === undefined && skip === 0)
+    return { path, skippedLines: head.blankLines, removed: [] };
   const copy = join(session.folder, `${crypto.randomUUID()}.txt`);
   const { delimiter, quote, blankLines } = head;
   const removed = await mendFile(path, copy, { delimiter, quote, skip, comment }, signal);
   return { path: copy, skippedLines: blankLines, removed };
 }
 
-const rowShape = (head: CsvHead, { skippedLines }: Text): RowShape => ({
-  delimiter: head.delimiter,
-  quote: head.quote,
-  skippedLines,
-  hasHeader: head.hasHeader,
-  columns: head.names.length + head.extras,
-});
+/** Where blanks part the fields, quotes apart are two fields. */
+const quoteToWatch = ({ delimiter, quote }: CsvHead): string => (delimiter === " " ? "" : quote);
 
-/** With `maxRejects` of 0 DuckDB refuses such rows. */
+/**
+ * With `maxRejects` of 0 DuckDB refuses such rows, but for one kind, which it reads without its quotes: they are looked
+ * for where there are `quotesApart`. To look for them in every file would take a third as long again as the reading.
+ */
 async function withoutFaultyRows(
   session: Session,
   {
@@ -144,11 +148,16 @@ async function withoutFaultyRows(
     head,
     ...sifting
   }: Omit<Sifting, "path" | "shape"> & { readonly text: Text; readonly head: CsvHead },
+  quotesApart: boolean,
 ): Promise<Result<Sifted>> {
-  const shape = rowShape(head, text);
+  const shape = rowShape(head, text.skippedLines);
   const inFile = (line: number) => originalLine(line, text.removed);
-  if (sifting.maxRejects === 0 || !canSift(shape))
+  if (sifting.maxRejects === 0 || !canSift(shape)) {
+    const looks = quotesApart && canSift(shape);
+    const bad = looks ? await firstMisquoted(text.path, shape, sifting.signal) : undefined;
+    if (bad) return fail(atLine({ reason: "bad-row", file: sifting.file, ...bad }, inFile));
     return ok({ path: text.path, rejects: [], lineInFile: inFile });
+  }
   const sifted = await siftCsv(session, { ...sifting, path: text.path, shape });
   if (!sifted.ok) return fail(atLine(sifted.error, inFile));
   const { rejects, lineInFile } = sifted.value;
@@ -201,8 +210,8 @@ async function wishesFor(
 
 /**
  * Types while the file is still being unpacked, which leaves a processor idle (0.2 of 2.2 s). Only a guess is made of
- * what DuckDB unpacks itself. Nothing where the text has to be decoded; a failure counts for nothing either, since line
- * ends may still be made one.
+ * what DuckDB unpacks itself. Nothing where the text has to be decoded or lines go; a failure counts for nothing either,
+ * since line ends may still be made one.
  */
 async function sampleEarly(
   session: Session,
@@ -212,10 +221,11 @@ async function sampleEarly(
   csv: CsvOptions,
   wishes: readonly Wish[],
 ): Promise<Result<readonly SampledColumn[]> | undefined> {
-  if (!isUtf8(head, csv.encoding) || csv.comment !== undefined) return undefined;
-  const skippedLines = (csv.skip ?? 0) + dialect.blankLines;
+  const isWhole = csv.comment === undefined && (csv.skip ?? 0) === 0;
+  if (!isWhole || !isUtf8(head, csv.encoding)) return undefined;
   const packing = magicOf(head) === "gzip" ? "gzip" : "none";
-  const from = readCsv({ path: file, skippedLines, head: dialect, csv }, packing, sampling);
+  const reader = { path: file, skippedLines: dialect.blankLines, head: dialect, csv };
+  const from = readCsv(reader, packing, sampling);
   return sampleTypes(session, from, wishes, csv, async (message) => ({
     reason: "data-engine",
     file,

@@ -1,8 +1,25 @@
-// The types that a Datafile gives for columns, checked against the columns there are and the types DuckDB has. Knows nothing of values.
+// What a Datafile says of columns by their names, held against the columns there are: other names, and types that DuckDB has. Knows nothing of values.
 import { fail, ok, type Result } from "../core/failure.js";
-import type { ColumnTypes } from "../core/rule.js";
+import type { ColumnTypes, Renames } from "../core/rule.js";
 import { query } from "./query.js";
 import type { Session } from "./session.js";
+
+/** A name as it is spelt among others: itself, or the only one that differs by case alone, as publishers change it. */
+function spelt(name: string, names: readonly string[]): string | undefined {
+  if (names.includes(name)) return name;
+  const [only, ...more] = names.filter((other) => other.toLowerCase() === name.toLowerCase());
+  return more.length === 0 ? only : undefined;
+}
+
+/** The names of a file's columns from here on. Names that it does not have are passed over. */
+export function renamedColumns(names: readonly string[], rename: Renames): readonly string[] {
+  const wanted = new Map<string, string>();
+  for (const [from, to] of Object.entries(rename)) {
+    const name = spelt(from, names);
+    if (name !== undefined && (name === from || !Object.hasOwn(rename, name))) wanted.set(name, to);
+  }
+  return names.map((name) => wanted.get(name) ?? name);
+}
 
 /** Column name → type as DuckDB spells it (`int8` becomes `BIGINT`). */
 export async function resolveTypes(
@@ -13,13 +30,14 @@ export async function resolveTypes(
 ): Promise<Result<ReadonlyMap<string, string>>> {
   const types = new Map<string, string>();
   for (const [column, written] of Object.entries(declared)) {
-    if (!known.includes(column)) return fail({ reason: "unknown-column", file, column, known });
+    const name = spelt(column, known);
+    if (name === undefined) return fail({ reason: "unknown-column", file, column, known });
     const unsupported = { reason: "unsupported-type", file, column, type: written } as const;
     if (!isTypeText(written))
       return fail({ ...unsupported, help: "a type is written as `BIGINT` or `DECIMAL(10,2)`" });
     const answer = await query<{ type: string }>(session, `SELECT typeof(CAST(NULL AS ${written})) AS type`);
     if (!answer.ok) return fail({ ...unsupported, help: answer.message.split("\n").join(" ") });
-    types.set(column, answer.rows[0]!.type);
+    types.set(name, answer.rows[0]!.type);
   }
   return ok(types);
 }

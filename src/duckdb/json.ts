@@ -1,7 +1,7 @@
 // A JSON file, an array or one object a line, as a Source. Knows nothing of CSV.
 import { open } from "node:fs/promises";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
-import { resolveTypes } from "./declared.js";
+import { renamedColumns, resolveTypes } from "./declared.js";
 import { badValue, badValueAt, checked, findValue, type TypedColumn } from "./find-value.js";
 import { prepareText, type Unpacked } from "./prepare.js";
 import { plainMessage, query } from "./query.js";
@@ -120,7 +120,7 @@ async function columnsOf(
   );
   if (!found.ok) return fail(asRow(file, found.message));
   const keys = found.rows.map(({ column_name }) => column_name);
-  const names = keys.map((key) => (Object.hasOwn(rename, key) ? rename[key]! : key));
+  const names = renamedColumns(keys, rename);
   const lower = names.map((name) => name.toLowerCase());
   const twice = names.find((name, at) => lower.indexOf(name.toLowerCase()) < at);
   if (twice !== undefined) return fail({ reason: "duplicate-column", file, column: twice });

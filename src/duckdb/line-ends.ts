@@ -1,8 +1,9 @@
-// Finds out how the lines of a file end and how long they are, as its bytes go by. Knows nothing of columns or types.
+// Finds out how the lines of a file end and how long they are, and whether its quotes are worth a look, as its bytes go by. Knows nothing of columns or types.
 import { createReadStream } from "node:fs";
 
 const lf = 10;
 const cr = 13;
+const space = 32;
 
 /**
  * Watches bytes go by. `mixed` may be a false alarm (LF inside quotes of a CRLF file), which costs a copy and no more.
@@ -14,9 +15,21 @@ export class LineEnds {
   #endsInCr = false;
   #sinceEnd = 0;
   #longest = 0;
+  #quotesApart = false;
+  #endsInQuote = false;
+  readonly #quote: number;
+  readonly #apart: RegExp;
+
+  /** `quote` is empty where no character quotes, or where nobody asks for `quotesApart`. */
+  constructor(quote = "") {
+    this.#quote = quote === "" ? -1 : quote.charCodeAt(0);
+    const literal = `\\x${Math.max(0, this.#quote).toString(16).padStart(2, "0")}`;
+    this.#apart = new RegExp(`${literal} +(?:${literal}|$)`);
+  }
 
   note(chunk: Buffer): void {
     this.#measure(chunk);
+    if (this.#quote >= 0 && !this.#quotesApart) this.#lookForQuotes(chunk);
     if (!this.mixed) this.#look(chunk);
     if (chunk.length > 0) this.#endsInCr = chunk[chunk.length - 1] === cr;
   }
@@ -29,6 +42,16 @@ export class LineEnds {
     if (first >= 0) this.#sinceEnd = sinceLastEnd(chunk);
   }
 
+  #lookForQuotes(chunk: Buffer): void {
+    const quote = this.#quote;
+    const first = chunk[0];
+    // What a chunk cuts in two is taken for a pair.
+    if (this.#endsInQuote && (first === quote || first === space)) this.#quotesApart = true;
+    // `indexOf` stops at every quote: where all is quoted it takes 0.5 s for 130 MB, and this 0.15.
+    if (this.#apart.test(chunk.toString("latin1"))) this.#quotesApart = true;
+    if (chunk.length > 0) this.#endsInQuote = chunk[chunk.length - 1] === quote;
+  }
+
   #look(chunk: Buffer): void {
     if (!chunk.includes(cr) && !this.#endsInCr) {
       this.#bare ||= chunk.includes(lf);
@@ -39,6 +62,11 @@ export class LineEnds {
       if (paired) this.#paired = true;
       else this.#bare = true;
     }
+  }
+
+  /** There may be two quotes with nothing but blanks between them: `"x" "y"`, but also a quoted blank. */
+  get quotesApart(): boolean {
+    return this.#quotesApart;
   }
 
   /** Both LF and CRLF were seen, which DuckDB reads only in a mode that drops fields without a word. */

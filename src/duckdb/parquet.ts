@@ -1,7 +1,7 @@
 // A parquet file as a Source: columns and row count from the footer, declared types by checked casts. Knows nothing of CSV or JSON.
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { ColumnTypes, Renames } from "../core/rule.js";
-import { resolveTypes } from "./declared.js";
+import { renamedColumns, resolveTypes } from "./declared.js";
 import { badValue, badValueAt, checked, findValue, type TypedColumn } from "./find-value.js";
 import { plainMessage, query } from "./query.js";
 import { quoteIdentifier, quotePath, type Session } from "./session.js";
@@ -58,7 +58,10 @@ export async function openParquet(
 }
 
 const renamed = (stored: readonly StoredColumn[], rename: Renames): readonly StoredColumn[] =>
-  stored.map(({ name, type }) => ({ name: Object.hasOwn(rename, name) ? rename[name]! : name, type }));
+  renamedColumns(
+    stored.map(({ name }) => name),
+    rename,
+  ).map((name, index) => ({ name, type: stored[index]!.type }));
 
 /** DuckDB takes `A` and `a` for one name. */
 const isOneName = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();

@@ -93,9 +93,10 @@ export async function prepareText(
   head: Buffer,
   encoding: CsvOptions["encoding"],
   signal?: AbortSignal,
+  quote?: string,
 ): Promise<Result<Prepared>> {
   const decoding = decodersOf(head, encoding, chunkBytes);
-  const lineEnds = new LineEnds();
+  const lineEnds = new LineEnds(quote);
   const path = decoding.length > 0 ? join(session.folder, `${crypto.randomUUID()}.txt`) : file;
   const source = createReadStream(file, { highWaterMark: chunkBytes });
   const sink = path === file ? nowhere() : createWriteStream(path, { highWaterMark: chunkBytes });

@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { parse } from "csv-parse/sync";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Reject } from "../core/failure-data.js";
+import { mendText } from "./csv-mend.js";
 import { shown, textFound, type ValuePlace } from "./find-value.js";
 import type { Session } from "./session.js";
 import { RowScanner, type RowShape, type RowSpan } from "./sift-scan.js";
@@ -62,8 +63,8 @@ export async function siftCsv(session: Session, sifting: Sifting): Promise<Resul
     scanner.scan(chunk as Buffer);
   }
   const open = scanner.end();
-  if (open !== undefined)
-    return fail({ reason: "bad-row", file, line: open, problem: "a quote is opened and never closed" });
+  if (open) return fail({ reason: "bad-row", file, line: open.line, problem: neverClosed });
+  if (scanner.carriageReturn) return fail(carriageReturn(file, await found(path, scanner.carriageReturn)));
   if (longest) {
     const problem = `${faultOf(longest, shape)}, and goes on for ${longest.lines} lines: a quote before it may be astray`;
     return fail({ reason: "bad-row", file, line: longest.line, problem });
@@ -94,6 +95,54 @@ async function written(
     // As of a disk that is full: the copy is nearly as large as the file.
     return { reason: "io", doing: "unpack", path: file, code };
   }
+}
+
+const neverClosed = "a quote is opened and never closed";
+
+/** A row of which something is to be told. */
+interface Found {
+  readonly line: number;
+  readonly text: string;
+}
+
+async function found(path: string, row: RowSpan): Promise<Found> {
+  const handle = await open(path);
+  try {
+    return { line: row.line, text: shown((await textOf(handle, row, textBytes)).trim()) };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** It may end a line or be part of a value: nobody can tell. */
+export const carriageReturn = (file: string, { line, text }: Found): Failure => ({
+  reason: "bad-row",
+  file,
+  line,
+  text: shown(text),
+  problem: "a carriage return stands alone behind it, where other lines end in LF",
+});
+
+/** The first row whose quotes are wrong. Its first physical line is told. */
+export async function firstMisquoted(
+  path: string,
+  shape: RowShape,
+  signal?: AbortSignal,
+): Promise<(Found & { readonly problem: string }) | undefined> {
+  let first: RowSpan | undefined;
+  const scanner = new RowScanner(shape, {
+    faulty: (row) => {
+      if (row.broken) first ??= row;
+    },
+  });
+  for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) {
+    scanner.scan(chunk as Buffer);
+    if (first || signal?.aborted) break;
+  }
+  const open = first || signal?.aborted ? undefined : scanner.end();
+  const row = first ?? open;
+  if (!row) return undefined;
+  return { ...(await found(path, row)), problem: open ? neverClosed : faultOf(row, shape) };
 }
 
 function faultOf({ fields, broken }: RowSpan, { columns }: RowShape): string {
@@ -205,14 +254,17 @@ async function holds(
 ): Promise<boolean> {
   if (span.end - span.start > comparedBytes || text === undefined) return true;
   const mark = quote === "" ? null : quote;
-  const [fields] = parse(await textOf(handle, span, comparedBytes), {
-    delimiter,
-    quote: mark,
-    escape: mark,
-    relax_column_count: true,
-    relax_quotes: true,
-    trim: true,
-  }) as string[][];
+  const bytes = await textOf(handle, span, comparedBytes);
+  const [fields] = parse(
+    mendText(bytes, { delimiter, quote, skip: 0, comment: undefined, tight: true }).text,
+    {
+      delimiter,
+      quote: mark,
+      escape: mark,
+      relax_column_count: true,
+      relax_quotes: true,
+    },
+  ) as string[][];
   const own = fields?.[index]?.trim();
   return text.length < textFound ? own === text.trim() : own?.startsWith(text.trim()) === true;
 }

@@ -18,13 +18,13 @@ export interface Key {
 
 /** The columns of `source` as Postgres would have them. `table` is named in failures. */
 export function columnsFor(
-  { file, columns }: Source,
+  { file, format, columns, raw }: Source,
   table: string,
   key: Key,
 ): Result<readonly TableColumn[]> {
   const seen = new Set<string>();
   const wanted: TableColumn[] = [];
-  for (const { name, type, unseen } of columns) {
+  for (const [index, { name, type, unseen }] of columns.entries()) {
     if (name === key.column && !key.own)
       return fail({ reason: "partition-column-taken", table, column: name, file });
     if (seen.has(name)) return fail({ reason: "duplicate-column", file, column: name });
@@ -40,7 +40,13 @@ export function columnsFor(
       return fail({ reason: "unsupported-type", file, column: name, type, help });
     }
     seen.add(name);
-    wanted.push({ name, type: postgresType, ...(unseen && { unseen }) });
+    const isSampled = format === "csv" && !unseen && raw.columns[index]?.reading.chosen === "sampled";
+    wanted.push({
+      name,
+      type: postgresType,
+      ...(unseen && { unseen }),
+      ...(isSampled && { sampled: true }),
+    });
   }
   return ok(wanted);
 }

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { CsvOptions } from "../core/rule.js";
+import { plainNumber } from "../duckdb/number-text.js";
 import { readingFor } from "../duckdb/sample.js";
 import { quoteIdentifier, quoteText } from "../duckdb/session.js";
 import type { Demand } from "../duckdb/sift.js";
@@ -63,7 +64,7 @@ export function fitTo(
     demands.push(keyDemand(keyColumn, key.value));
     used.add(keyColumn.name);
   }
-  const expressions = columns.map(({ name, type }) => {
+  const expressions = columns.map(({ name, type, required }) => {
     const column = columnOf(source, name);
     used.add(column.name);
     const cast = castFor(column, type, isOpen(column) ? csv : undefined);
@@ -75,7 +76,10 @@ export function fitTo(
     const at = demands.length;
     const demand = cast && demandOf(column, type, cast);
     if (demand) demands.push(demand);
-    return `${cast?.(value, (misfit) => misfitSql(at, misfit)) ?? value} AS ${quoteIdentifier(name)}`;
+    const sent = cast?.(value, (misfit) => misfitSql(at, misfit)) ?? value;
+    if (!required) return `${sent} AS ${quoteIdentifier(name)}`;
+    demands.push(requiredDemand(column, type));
+    return `CASE WHEN ${value} IS NULL THEN ${misfitSql(demands.length - 1, "''")} ELSE ${sent} END AS ${quoteIdentifier(name)}`;
   });
   if (differences.length > 0) {
     const help =
@@ -100,6 +104,13 @@ function keyDemand({ name, type }: SourceColumn, value: string): Demand {
     type,
   };
 }
+
+const requiredDemand = ({ name: column }: SourceColumn, type: string): Demand => ({
+  column,
+  refuses: (value) => `${value} IS NULL`,
+  problem: "is missing, and the table's column is NOT NULL",
+  type,
+});
 
 /** A condition that holds for every row, or stops the query: the column itself may not be sent. */
 function keySql({ column, refuses }: Demand): string {
@@ -155,7 +166,7 @@ function castFor(
 }
 
 function castText(type: string, csv: CsvOptions): Cast | undefined {
-  if (type === "numeric") return castNumber;
+  if (type === "numeric") return castNumber(csv);
   const textType = textTypeFor(type);
   const cast = textType && duckdbCastFor(type, textType);
   if (!cast) return undefined;
@@ -166,10 +177,17 @@ function castText(type: string, csv: CsvOptions): Cast | undefined {
   };
 }
 
-/** Digits of any number, as they are. */
-const castNumber: Cast = (value, misfit) =>
-  `CASE WHEN regexp_full_match(${value}, '\\s*-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d{1,3})?\\s*') THEN trim(${value}) ` +
-  `WHEN ${value} IS NOT NULL THEN ${misfit(value)} END`;
+/** Digits of any number, as they are but for how they are grouped and pointed. */
+function castNumber(csv: CsvOptions): Cast {
+  const { digits } = readingFor("DOUBLE", csv);
+  return (value, misfit) => {
+    const text = digits ? plainNumber(value, digits) : value;
+    return (
+      `CASE WHEN regexp_full_match(${text}, '\\s*-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d{1,3})?\\s*') THEN trim(${text}) ` +
+      `WHEN ${value} IS NOT NULL THEN ${misfit(value)} END`
+    );
+  };
+}
 
 /** The DuckDB type in which a text is read for a column of this type; nothing where text is not read as such. */
 function textTypeFor(type: string): string | undefined {

@@ -3,7 +3,8 @@ import { strict as assert } from "node:assert";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { LoadRecipe, TableDeclaration } from "../core/rule.js";
 import { parseTarget } from "../core/target.js";
-import { openSession, type Session } from "../duckdb/session.js";
+import { query } from "../duckdb/query.js";
+import { openSession, quoteIdentifier, type Session } from "../duckdb/session.js";
 import { firstRefused, type SiftedRows, sift } from "../duckdb/sift.js";
 import { openSource, type Source, type SourceColumn } from "../duckdb/source.js";
 import type { Job, Outcome, Runner, TableColumn, TableWriter } from "../engine/ports.js";
@@ -85,13 +86,14 @@ function targetOf(id: string) {
 }
 
 async function load(
-  { partitionColumn, columns: declared, csv, table: { ownKey } = undeclared }: LoadRecipe,
+  { partitionColumn, columns: declared, csv, table: { ownKey, contract } = undeclared }: LoadRecipe,
   work: Load,
 ): Promise<Result<Outcome>> {
   const { job, writer, source, table, maxRejects } = work;
   const wanted = columnsFor(source, table, { column: partitionColumn, own: ownKey === true });
   if (!wanted.ok) return wanted;
-  const columns = await writer.open(wanted.value);
+  const opened = await writer.open(wanted.value);
+  const columns = opened.ok && contract === "evolve" ? await widened(work, opened.value) : opened;
   if (!columns.ok) return columns;
   const { partition } = targetOf(job.step.id);
   const key =
@@ -108,6 +110,37 @@ async function load(
   if (job.signal.aborted) return fail({ reason: "interrupted" });
   if (!sifted.ok) return sifted;
   return send(work, columns.value, fit.value, sifted.value);
+}
+
+/**
+ * Publishers write whole numbers now as `bigint` and now as `double precision`, and neither type holds the other: the
+ * table keeps its `bigint` as long as the source has no fractions, which takes a look at those columns alone.
+ */
+async function widened(
+  { session, source, writer }: Load,
+  columns: readonly TableColumn[],
+): Promise<Result<readonly TableColumn[]>> {
+  const doubles = columns.filter(({ name, type }) => {
+    const from = source.columns.find((column) => column.name.toLowerCase() === name.toLowerCase())?.type;
+    return type === "bigint" && (from === "DOUBLE" || from === "FLOAT");
+  });
+  if (doubles.length === 0) return ok(columns);
+  const asked = doubles.map(({ name }, i) => {
+    const value = quoteIdentifier(name);
+    return `coalesce(bool_or(isfinite(${value}) AND ${value} <> trunc(${value})), false) AS c${i}`;
+  });
+  const looked = await query<Record<string, boolean>>(
+    session,
+    `SELECT ${asked.join(", ")} FROM (${source.select})`,
+  );
+  // What cannot be read is met again, and told, when the rows are sent.
+  const wide = looked.ok ? doubles.filter((_, i) => looked.rows[0]?.[`c${i}`] === true) : [];
+  if (wide.length === 0) return ok(columns);
+  const types = wide.map(({ name }) => ({ name, type: "double precision" }));
+  const taken = await writer.widen(types);
+  if (!taken.ok) return taken;
+  const names = new Set(wide.map(({ name }) => name));
+  return ok(columns.map((one) => (names.has(one.name) ? { ...one, type: "double precision" } : one)));
 }
 
 /** What is to be sent; without a number of rows where nobody has counted them. */

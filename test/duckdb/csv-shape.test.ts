@@ -133,13 +133,13 @@ test("two columns of one name, and a column without one, are refused", async () 
   assert.deepEqual(await files.refuse("f.csv", "a,b,a\n1,2,3\n"), {
     reason: "duplicate-column",
     column: "a",
-    help: 'give all names with `csv: { names: ["a", "b", "a_2"] }`',
+    help: 'give all names with `csv: { header: true, names: ["a", "b", "a_2"] }`',
   });
   const twice = await files.refuse("f.csv", "a,A\n1,2\n");
   assert.deepEqual([twice.reason, twice.column], ["duplicate-column", "A"]);
   assert.equal(
     (await files.refuse("f.csv", "a,,c\n1,2,3\n")).problem,
-    'the name of column 2 is empty: give all names with `csv: { names: ["a", "column2", "c"] }`',
+    'the name of column 2 is empty: give all names with `csv: { header: true, names: ["a", "column2", "c"] }`',
   );
 });
 

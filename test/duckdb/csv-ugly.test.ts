@@ -42,8 +42,10 @@ test("a field too many that is not empty is refused wherever it is, also as the 
 
 test("rows that all have more values than there are names want all names", async () => {
   const text = "a,b\n1,x,7\n2,y,8\n";
-  assert.match(String((await refuse(text)).problem), /3 fields, as all rows have, where there are 2 names/);
-  const { types, rows } = await read(text, { names: ["a", "b", "c"] });
+  const problem =
+    /3 fields, as all rows have, where there are 2 names.*`csv: \{ header: true, names: \[…\] \}`/;
+  assert.match(String((await refuse(text)).problem), problem);
+  const { types, rows } = await read(text, { header: true, names: ["a", "b", "c"] });
   assert.deepEqual(types, { a: "BIGINT", b: "VARCHAR", c: "BIGINT" });
   assert.deepEqual(rows[1], ["2", "y", "8"]);
 });
@@ -51,8 +53,13 @@ test("rows that all have more values than there are names want all names", async
 test("names that are missing or come twice: the remedy in the message works when it is pasted", async () => {
   for (const header of ["a,,c", "a,b,a", "a,A,column3"]) {
     const failure = await refuse(`${header}\n1,2,3\n`);
-    const remedy = /csv: \{ names: (\[.*\]) \}/.exec(String(failure.help ?? failure.problem))![1]!;
-    const { types, rows } = await read(`${header}\n1,2,3\n`, { names: JSON.parse(remedy) });
+    const remedy = /csv: \{ header: true, names: (\[.*\]) \}/.exec(
+      String(failure.help ?? failure.problem),
+    )![1]!;
+    const { types, rows } = await read(`${header}\n1,2,3\n`, {
+      header: true,
+      names: JSON.parse(remedy),
+    });
     assert.deepEqual([Object.keys(types), rows], [JSON.parse(remedy), [["1", "2", "3"]]]);
   }
 });
@@ -71,6 +78,79 @@ test("lines before the header are skipped, whatever quotes and line ends they ha
   const failure = await refuse(`one\ntwo\na,b\n1,x\n2\n`, { skip: 2 });
   assert.deepEqual([failure.line, failure.text], [5, "2"]);
   assert.equal((await refuse("a\nb\n", { skip: 5 })).reason, "empty-file");
+});
+
+test("a quote in skipped lines takes no row with it, nor does a title in quotes that goes on for two lines", async () => {
+  assert.deepEqual((await read('x,"unbalanced\na,b\n1,x\n2,y\n', { skip: 1 })).rows, twoRows);
+  assert.deepEqual((await read('"title\nsub"\na,b\n1,x\n2,y\n', { skip: 2 })).rows, twoRows);
+  assert.deepEqual((await read('"\r\n"title\r\na,b\r\n1,x\r\n2,y\r\n', { skip: 2 })).rows, twoRows);
+  assert.deepEqual((await read('it"s\r\ra,b\r1,x\r2,y\r', { skip: 1 })).rows, twoRows);
+});
+
+test("names do not say whether the first row is one of data: `header` has to", async () => {
+  const failure = await refuse("x,y\n1,2\n", { names: ["a", "b"] });
+  assert.deepEqual([failure.reason, failure.option], ["bad-option", "names"]);
+  assert.match(String(failure.problem), /header/);
+});
+
+test("one blank may stand before a quote; behind two it is a letter, and so are the comma and the `#` behind it", async () => {
+  const two = { delimiter: ",", comment: "#" };
+  assert.deepEqual((await read('a,b\n "1,5", "x"  \n# c\n2,y\n', two)).rows, [["1,5", "x"], twoRows[1]]);
+  assert.deepEqual((await read('a,b\n  "1,x\n# c,d\n2,y"\n', two)).rows, [
+    ['  "1', "x"],
+    ["2", 'y"'],
+  ]);
+  const failure = await refuse('a,b\n1,2\n  "x,y",2\n');
+  assert.deepEqual([failure.line, failure.problem], [3, "it has 3 fields where the first row has 2"]);
+});
+
+test("two texts in quotes with only blanks between them are no value, in any piece of the file", async () => {
+  const problem = "text follows a closing quote";
+  for (const row of ['"x" "y",2', '"x"   "1,5",3', '5,"a\nb" "c"']) {
+    const failure = await refuse(`a,b\n1,"p\nq"\n${row}\n3,4\n`);
+    assert.deepEqual([failure.reason, failure.line, failure.problem], ["bad-row", 4, problem]);
+  }
+  for (const before of [1, 2, 3, 4]) {
+    // The file is read in pieces of so many bytes.
+    const fill = "z".repeat((1 << 20) - before - 6);
+    const failure = await refuse(`a,b\n${fill},1\n"x" "y",2\n`);
+    assert.deepEqual([failure.line, failure.problem], [3, problem]);
+  }
+  assert.deepEqual((await read('a,b\n" ","x"\n"""p"" ""q""", " "\n')).rows, [
+    [" ", "x"],
+    ['"p" "q"', " "],
+  ]);
+  assert.deepEqual((await read('a b\n"1" "x"\n"2" "y"\n', { delimiter: " " })).rows, twoRows);
+});
+
+test("the line of a wrong quote is that of the file, also behind values of many lines", async () => {
+  const tall = '1,"p\n\nq"\n';
+  const follows = await refuse(`a,b\n${tall.repeat(300)}2,"x"y\n3,z\n`);
+  assert.deepEqual(
+    [follows.line, follows.text, follows.problem],
+    [902, '2,"x"y', "text follows a closing quote"],
+  );
+  const open = await refuse(`a,b\n${tall.repeat(300)}2,"x\n3,z\n`);
+  assert.deepEqual([open.line, open.problem], [902, "a quote is opened and never closed"]);
+});
+
+test("a blank in a field too many is something, and is told with its line", async () => {
+  const failure = await refuse("a,b\n1,2,\n3,4, \n5,6,\n");
+  assert.deepEqual(
+    [failure.reason, failure.line, failure.problem],
+    ["bad-row", 3, "it has 3 fields, and those beyond the 2 names are not empty"],
+  );
+});
+
+test("a text for no value that holds the delimiter or the quote is refused by name", async () => {
+  for (const options of [{ nulls: [","] }, { nulls: ["n/a", 'a"'] }, { delimiter: ";", nulls: ["-;"] }]) {
+    const failure = await refuse("a,b\n1,2\n", options);
+    assert.deepEqual([failure.reason, failure.option], ["bad-option", "nulls"]);
+  }
+  assert.deepEqual((await read('a,b\n1,"\n2,y\n', { quote: "", nulls: ['"'] })).rows, [
+    ["1", null],
+    twoRows[1],
+  ]);
 });
 
 test("a bad value and a bad row behind skipped lines and comments are told by their line in the file", async () => {
@@ -222,6 +302,7 @@ test("a last row that is cut is refused with its line", async () => {
 
 test("half a CRLF at the end of a file of mixed line ends is a line end", async () => {
   assert.deepEqual((await read("a,b\r\n1,x\n2,y\r")).rows, twoRows);
+  assert.deepEqual((await read("a,b\r1,x\r#\r2,y\r", { comment: "#" })).rows, twoRows);
 });
 
 test("a carriage return alone among line feeds is refused: it may be data", async () => {

@@ -217,6 +217,56 @@ test("blanks around quotes are no part of a value", async () => {
   assert.equal(await strictly(path, 2), 2);
 });
 
+test("a quote behind two blanks is a letter", async () => {
+  const text = 'x,y\n  "a,3\n1,  "2,3"\n4,5\n';
+  const { rejects, rows, path } = await sift(text);
+  assert.deepEqual([rejects.map(({ value }) => value), rows], [['1,  "2,3"'], 2]);
+  assert.equal(await strictly(path, 2), 2);
+});
+
+test("two texts in quotes in one field are a fault, whatever is between them", async () => {
+  const { rejects, rows } = await sift('x,y\n"x" "y",2\n"x"  "1,5",3\n"p""q" ,4\n');
+  assert.deepEqual(
+    rejects.map(({ line, reason }) => [line, reason]),
+    [
+      [2, "text follows a closing quote"],
+      [3, "text follows a closing quote"],
+    ],
+  );
+  assert.equal(rows, 1);
+});
+
+test("a carriage return that ends a row where others end in LF is an error, wherever it is: half a value is no row", async () => {
+  for (const [text, line] of [
+    ["c0,c1\nx\ry,2\n3,4\n", 2],
+    ["c0\r,c1\n1,2\n3,4\n", 1],
+    ["c0,c1\n1,2\n3,4\r", 3],
+    ["c0,c1\n1,2\n\r3,4\n", 3],
+  ] as const) {
+    const path = files.write("cr.csv", text);
+    const found = await siftCsv(files.session, { file: path, path, shape: shapeOf(2), maxRejects: 3 });
+    assert(!found.ok && found.error.reason === "bad-row", text);
+    assert.equal(found.error.line, line);
+    assert.match(found.error.problem, /carriage return stands alone/);
+    assert.equal(await strictly(path, 2), undefined);
+  }
+  assert.equal((await sift("x,y\r1,2\r\r3,4\r")).rows, 2);
+  assert.equal((await sift("x,y\r\n1,2\r\n3,4\r")).rows, 2);
+});
+
+test("empty fields too many are a fault among the first rows, and pass behind them as they do in DuckDB", async () => {
+  const path = files.write("stray.csv", 'x,y\n1,2\n3,4,,\n5,"6" ,\n7,8, \n9,8,""\n7,6,5\n');
+  const sifting = { file: path, path, maxRejects: 10 };
+  const linesOf = async (strictRows: number) => {
+    const found = must(await siftCsv(files.session, { ...sifting, shape: { ...shapeOf(2), strictRows } }));
+    assert.equal(await strictly(found.path, 2), found.rows);
+    return found.rejects.map(({ line }) => line);
+  };
+  assert.deepEqual(await linesOf(1), [5, 6, 7]);
+  assert.deepEqual(await linesOf(2), [3, 5, 6, 7]);
+  assert.deepEqual(await linesOf(9), [3, 4, 5, 6, 7]);
+});
+
 test("an interrupted sift ends", async () => {
   const path = files.write("stop.csv", "x,y\n1,2\n");
   const signal = AbortSignal.abort();

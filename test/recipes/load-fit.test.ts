@@ -27,7 +27,7 @@ describe("a column that has shown no value", () => {
     const { result, table } = await rig.load({ file: "empty.csv", types });
     assert(result.ok, JSON.stringify(result));
     assert.deepEqual(table.asked, [
-      { name: "id", type: "bigint" },
+      { name: "id", type: "bigint", sampled: true },
       { name: "fee", type: "text", unseen: true },
       { name: "at", type: "text", unseen: true },
       { name: "note", type: "text", unseen: true },
@@ -93,6 +93,25 @@ describe("a column that has shown no value", () => {
     ]);
   });
 
+  test("values that come later are read as the file writes numbers and dates", async () => {
+    const types = { fee: "numeric", rate: "numeric(8,2)", n: "integer", day: "date", at: "timestamp" };
+    const csv = {
+      delimiter: ";",
+      thousands: ".",
+      decimal: ",",
+      dateFormat: "%d/%m/%Y",
+      timestampFormat: "%d/%m/%Y %H:%M",
+    } as const;
+    const values = (i: number) => (i === 20_999 ? "1.234;1.234,5;1.234;03/04/2020;03/04/2020 05:06" : ";;;;");
+    writeFileSync("groups.csv", `id;fee;rate;n;day;at\n${later((i) => `${i};${values(i)}`)}\n`);
+    const found = await texts({ file: "groups.csv", types, recipe: { csv } });
+    assert.deepEqual(found.at(-1), ["20999", "1234", "1234.50", "1234", "2020-04-03", "2020-04-03 05:06:00"]);
+    writeFileSync("point.csv", `id;fee\n${later((i) => `${i};${i === 20_999 ? "12.34" : ""}`)}\n`);
+    const failure = await rig.failure({ file: "point.csv", types: { fee: "numeric" }, recipe: { csv } });
+    assert(failure.reason === "bad-value");
+    assert.deepEqual([failure.line, failure.text], [21_001, "12.34"]);
+  });
+
   test("values that come later stay texts where the table has none of them, or is one of texts", async () => {
     writeFileSync("text.csv", `id,fee\n${later((i) => (i < 20_900 ? `${i},` : `${i},x${i}`))}\n`);
     assert.deepEqual((await texts({ file: "text.csv" })).at(-1), ["20999", "x20999"]);
@@ -133,6 +152,21 @@ describe("a column of texts that is typed in the table", () => {
   });
 });
 
+test("among numbers in groups one word makes texts of a column: the others arrive as the numbers they are", async () => {
+  writeFileSync("words.csv", "id;fee\n1;1.234\n2;n/a\n3;1.234,5\n");
+  const { result, table } = await rig.load({
+    file: "words.csv",
+    types: { fee: "numeric" },
+    table: { maxRejects: 1, contract: "discard" },
+    recipe: { csv: { delimiter: ";", thousands: ".", decimal: "," } },
+  });
+  assert(result.ok, JSON.stringify(result));
+  assert.deepEqual(await table.texts(), [
+    ["1", "1234"],
+    ["3", "1234.5"],
+  ]);
+});
+
 describe("the partition column, named by hand, is a column of the data", () => {
   const own = { ownKey: true } as const;
 
@@ -140,7 +174,7 @@ describe("the partition column, named by hand, is a column of the data", () => {
     writeFileSync("own.csv", "id,month\n1,2023-01\n2,2023-01\n");
     const { result, table } = await rig.load({ file: "own.csv", table: own });
     assert(result.ok, JSON.stringify(result));
-    assert.deepEqual(table.asked[1], { name: "month", type: "text" });
+    assert.deepEqual(table.asked[1], { name: "month", type: "text", sampled: true });
     assert.deepEqual(await table.texts(), [
       ["1", "2023-01"],
       ["2", "2023-01"],
@@ -247,4 +281,25 @@ test("a renamed column has its new name everywhere, in each format", async () =>
   }
   const failure = await rig.failure({ file, recipe: { rename: { a: "C" } } });
   assert.equal(failure.reason, "duplicate-column");
+});
+
+test("names that a Datafile says go by their letters, where only one column has them in another case", async () => {
+  for (const header of ["Fee,n", "fee,n", "FEE,n"]) {
+    writeFileSync("cased.csv", `${header}\n1,2\n`);
+    const recipe = { rename: { Fee: "cost" }, columns: { COST: "DOUBLE", N: "VARCHAR" } };
+    const { result, table } = await rig.load({ file: "cased.csv", recipe });
+    assert(result.ok, `${header}: ${JSON.stringify(result)}`);
+    assert.deepEqual(table.asked, [
+      { name: "cost", type: "double precision" },
+      { name: "n", type: "text" },
+    ]);
+  }
+  writeFileSync("both.csv", "Fee,n\n1,2\n");
+  const both = { rename: { fee: "lower", Fee: "upper" } };
+  assert.deepEqual(
+    (await rig.load({ file: "both.csv", recipe: both })).table.asked.map(({ name }) => name),
+    ["upper", "n"],
+  );
+  const failure = await rig.failure({ file: "both.csv", recipe: { columns: { gone: "DOUBLE" } } });
+  assert.equal(failure.reason, "unknown-column");
 });

@@ -107,6 +107,40 @@ describe("a CSV", () => {
     });
   });
 
+  test("beyond the rows that are looked at first, what passes and what does not is the same as where no row may be set aside", async () => {
+    const many = "1,2\n".repeat(300);
+    writeFileSync("stray.csv", `a,b\n${many}3,4,,\n5,6,7\n`);
+    assert.deepEqual(
+      (await rejectsOf({ file: "stray.csv" })).map(({ line }) => line),
+      [303],
+    );
+    writeFileSync("stray.csv", `a,b\n${many}3,4,,\n`);
+    for (const maxRejects of [0, 9]) {
+      const { result, table } = await load({ file: "stray.csv", table: { maxRejects } });
+      assert(result.ok, JSON.stringify(result));
+      assert.deepEqual((await table.texts()).at(-1), ["3", "4"]);
+    }
+    writeFileSync("stray.csv", `a,b\n1,2\n3,4,,\n${many}`);
+    assert.deepEqual(
+      (await rejectsOf({ file: "stray.csv" })).map(({ line }) => line),
+      [3],
+    );
+  });
+
+  test("a broken row among the first does not hide that all rows have empty fields too many", async () => {
+    writeFileSync("extras.csv", 'a,b\n"x"y,2\n"x"z,2\n1,2,,\n"3","4,5",,\n');
+    const { result, table } = await load({ file: "extras.csv" });
+    assert(result.ok, JSON.stringify(result));
+    assert.deepEqual(
+      table.rejected[0]!.rows.map(({ line }) => line),
+      [2, 3],
+    );
+    assert.deepEqual(await table.texts(), [
+      ["1", "2"],
+      ["3", "4,5"],
+    ]);
+  });
+
   test("a stray quote that swallows more rows than may be set aside is an error, not one reject", async () => {
     const swallowed = "3,3.5,c\n".repeat(20);
     writeFileSync("stray.csv", `id,fare,note\n1,1.5,a\n2,2.5,"b\n${swallowed}4,4.5,"d"\n`);

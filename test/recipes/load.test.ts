@@ -92,6 +92,7 @@ async function failureOf(wish: Wish, of: LoadRecipe = recipe): Promise<Failure> 
 /** Like the table, but one step is done otherwise. */
 const but = (change: Partial<TableWriter>): TableWriter => ({
   reject: table.reject,
+  widen: table.widen,
   open: table.open,
   copy: table.copy,
   ...change,

@@ -54,11 +54,11 @@ export async function loads(): Promise<Loads> {
     await table?.end();
     const fresh = await testTable(server.url, "trips", types);
     table = fresh;
-    const { open, copy, reject } = fresh;
+    const { open, widen, copy, reject } = fresh;
     const job = jobOf(
       file,
       { kind: "load", columns: {}, csv: {}, partitionColumn: "month", ...recipe, ...tableOf(declared) },
-      { open, copy, reject, ...writer?.(fresh) },
+      { open, widen, copy, reject, ...writer?.(fresh) },
       partition,
     );
     return { result: await runLoad(job.recipe, job.job), table: fresh };
