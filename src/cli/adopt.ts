@@ -32,12 +32,14 @@ export const runAdopt = (command: AdoptCommand, around: Surroundings): Promise<E
     return refused(renderer, { reason: "usage", message, help });
   });
 
-/** One after the other, each told when it is recorded, so that a failure leaves no doubt about those before it. */
+/** One after the other, each told when it is recorded; what cannot be holds up no other. */
 async function vouch(run: Run<AdoptCommand>, { graph, wanted }: Plan): Promise<Ending> {
   const { command, around, renderer, wired } = run;
   const { screen } = around;
   const signal = around.interruptible();
   const steps = new Set(wanted.flatMap((name) => graph.makers.get(name) ?? []));
+  let failed = 0;
+  let busy = 0;
   for (const step of steps) {
     const waiting = waitingFor(step.id, run, signal);
     const adopted = signal.aborted
@@ -45,11 +47,15 @@ async function vouch(run: Run<AdoptCommand>, { graph, wanted }: Plan): Promise<E
       : await adopt(step, wired.stores, waiting);
     if (!adopted.ok) {
       renderer.failure(adopted.error, step.rule.at);
-      return adopted.error.reason === "locked" ? "busy" : "failed";
+      if (adopted.error.reason === "interrupted") return "failed";
+      failed += 1;
+      if (adopted.error.reason === "locked") busy += 1;
+      continue;
     }
     const names = step.outputs;
     screen.out(command.json ? JSON.stringify({ adopted: names }) : `adopted  ${names.join(", ")}`);
   }
-  if (!command.json) screen.out(`adopted ${steps.size}`);
-  return "good";
+  if (!command.json && failed < steps.size) screen.out(`adopted ${steps.size - failed}`);
+  if (failed === 0) return "good";
+  return busy === failed ? "busy" : "failed";
 }

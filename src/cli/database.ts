@@ -76,6 +76,8 @@ export async function runSql(command: SqlCommand, around: Surroundings): Promise
   try {
     const client = await opened.value.client();
     if (!client.ok) return ended(client, around);
+    const { pathWithoutLedger } = await import("../stores/table-name.js");
+    await client.value.query(`SELECT ${pathWithoutLedger(false)}`);
     // Several statements answer a list of results, which the types of pg do not say.
     const answer: unknown = await client.value.query({
       text: command.statement,

@@ -182,6 +182,8 @@ function badValueHelp({ column, text, type, problem = "" }: BadValue): string | 
   if (problem.includes("the table's")) return "correct the value, or change the table with ALTER TABLE";
   if (problem.includes("NUL") || text.includes("\0")) return undefined;
   if (/^(varchar|text|character|jsonb?)\b/i.test(type)) return undefined;
+  // Of a merge: no type of its columns tells two such rows apart.
+  if (type === "key") return "name more columns in `key`, or leave one of these rows out of the file";
   const wider = widerThan(type, text.trim());
   return `if the column holds such values, say so: \`columns: { ${JSON.stringify(column)}: "${wider}" }\``;
 }

@@ -133,7 +133,11 @@ async function makeAll(
   const { command, around, renderer, wired, planning } = run;
   const { stores, runners, history } = wired;
   const signal = around.interruptible();
-  const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
+  const there = await checkSources(graph, datafile.rules, {
+    stores,
+    nearby: filesBeside,
+    keepGoing: command.keepGoing,
+  });
   if (!there.ok) return { ending: ended(renderer, there.error) };
   keep(run, names);
   renderer.expect(graph.steps);

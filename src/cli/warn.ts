@@ -47,7 +47,8 @@ function worded(warning: Warning): Diagnosis {
     case "table-changed": {
       const { step, changes } = warning;
       const [only] = changes;
-      const message = `the table of \`${onOneLine(step)}\` was changed:`;
+      const isChanged = !changes.every((change) => / was left out/.test(change));
+      const message = `the table of \`${onOneLine(step)}\` ${isChanged ? "was changed" : "stays as it is"}:`;
       return changes.length === 1 ? { message: `${message} ${only}` } : { message, notes: changes };
     }
     case "future-time":

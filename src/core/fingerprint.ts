@@ -123,8 +123,9 @@ function sqlParts(recipe: SqlRecipe, names: SqlNames): Result<Record<string, str
   }
   const statement = source.render(names);
   if (!statement.ok) return statement;
-  // Of one spelling each: a number and a text of the same digits are other values. A table goes by its target's name.
-  const values = statement.value.values.map((value) => JSON.stringify(value));
+  // Of one spelling each, which no text has by chance: a number and a text of the same digits are other values, and so are
+  // a text and a name. A table goes by its target's name.
+  const values = statement.value.values.map((value) => `\${${JSON.stringify(value)}}`);
   return ok({ ...parts, sql: statement.value.texts.map((text, i) => text + (values[i] ?? "")).join("") });
 }
 

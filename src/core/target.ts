@@ -27,6 +27,8 @@ const relationKind = (name: string): keyof typeof prefixes | undefined =>
 /** Whether a name is that of something in the database. */
 export const isRelationName = (name: string): boolean => relationKind(name) !== undefined;
 
+export const isViewName = (name: string): boolean => relationKind(name) === "view";
+
 /** Beside an output, while it is made: what was left by a dead run is removed by its name. */
 const temporary = /^\..*\.dmake-[0-9a-f]{16}\.[a-z]+$/s;
 

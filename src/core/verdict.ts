@@ -177,14 +177,14 @@ function* provisional({ recipe, inputs, open }: Step, trace: Trace): Generator<R
 
 /**
  * Whether nothing that is to be done changes what is there: what is declared of a table besides its rows, or that its
- * month is over.
+ * month is over, where inputs have told that nothing else came.
  */
-export const isAmendable = (verdict: Verdict): boolean =>
+export const isAmendable = (verdict: Verdict, { inputs }: Step): boolean =>
   verdict.kind === "stale" &&
   verdict.reasons.every(
     (reason) =>
       (reason.why === "recipe-changed" && reason.part.startsWith(amendable)) ||
-      (reason.why === "provisional" && !reason.open),
+      (reason.why === "provisional" && !reason.open && inputs.length > 0),
   );
 
 /** The same names with the same digests, in the same order. */

@@ -68,12 +68,17 @@ export function sqlRule<W extends string>(
 
 const example = 'sql("table:NAME", { from: "table:trips" }, ({ $, input }) => $`select … from ${input}`)';
 
-function checkSource({ file, values }: Options, work: unknown, at: Place): void {
+function checkSource({ file, values, version }: Options, work: unknown, at: Place): void {
   const bad = (problem: string, help: string): never => refuse({ reason: "bad-rule", problem, at, help });
   if (file === undefined && typeof work !== "function")
     bad("`sql` needs a `file`, or a function that answers what `$` makes", example);
   if (file !== undefined && work !== undefined)
     bad("`sql` has a `file` and a function: it runs one of them", "leave out one of them");
+  if (file !== undefined && version !== undefined)
+    bad(
+      "`version` stands for the text of a function: a `file` counts by what is in it",
+      "leave out `version`",
+    );
   if (file === undefined && values !== undefined)
     bad("`values` are for the text of a `file`: a function has its own at hand", "leave out `values`");
 }

@@ -5,7 +5,7 @@ import { fail, type Holder, ok, type Result } from "../core/failure.js";
 import { given } from "../core/fingerprint.js";
 import { redactAll, redactText } from "../core/redact.js";
 import type { Recipe } from "../core/rule.js";
-import { isRelationName } from "../core/target.js";
+import { isRelationName, isViewName } from "../core/target.js";
 import type { NamedDigest, Origin, Trace } from "../core/trace.js";
 import { inShort, isAmendable } from "../core/verdict.js";
 import { Deadline } from "./deadline.js";
@@ -79,8 +79,9 @@ export function attemptOf(
   }: Pick<Judged, "step" | "parts" | "inputs" | "verdict"> & Partial<Pick<Judged, "trace">>,
   forced: boolean,
 ): Attempt {
-  // Of a file that has inputs, they tell.
-  const isProvisional = step.open && (step.inputs.length === 0 || isRelationName(step.id));
+  // Of a file that has inputs, or a view, these tell.
+  const holdsRows = isRelationName(step.id) && !isViewName(step.id);
+  const isProvisional = step.open && (step.inputs.length === 0 || holdsRows);
   return {
     id: randomBytes(8).toString("hex"),
     step,
@@ -105,7 +106,7 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
     options.waiting.onWait(holder);
   };
   const waiting = { ...options.waiting, onWait };
-  if (store.amend && !forced && isAmendable(verdict)) {
+  if (store.amend && !forced && isAmendable(verdict, step)) {
     const amended = await store.amend(attempt, waiting);
     if (!amended.ok) return amended.error.reason === "interrupted" ? ok({ how: "given-up" }) : amended;
     if (amended.value)

@@ -42,6 +42,10 @@ export interface TableColumn {
   readonly type: string;
   /** The source has shown no value of it, so that its type says nothing: it takes whatever type the table has. */
   readonly unseen?: true;
+  /** The source says only what its first rows look like: a narrower integer that the table has stays, and each value is checked. */
+  readonly sampled?: true;
+  /** Of a column that a table takes: it is NOT NULL there, so that the sender can say which row has none. */
+  readonly required?: true;
 }
 
 /** Takes the rows of one table or partition, out of sight, inside the transaction that will publish them. */
@@ -53,6 +57,11 @@ export interface TableWriter {
    * them is not wanted (contract `discard`, or a key that the table fills itself).
    */
   open(columns: readonly TableColumn[]): Promise<Result<readonly TableColumn[]>>;
+  /**
+   * Takes some of the columns that `open` answered as these types instead, to which the table grows when the rows are
+   * published. Before `copy`, for values that the table's own types do not hold.
+   */
+  widen(columns: readonly TableColumn[]): Promise<Result<void>>;
   /**
    * Sends bytes in the format of `COPY … WITH (FORMAT binary)`, header and trailer included, with backpressure.
    * Answers the number of rows that the server took.

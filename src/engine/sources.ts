@@ -6,17 +6,24 @@ import type { Step } from "../core/rule.js";
 import type { RuleSet } from "../core/rule-set.js";
 import { Facts, type Stores } from "./facts.js";
 
-/** The first missing source as a failure with what could have been meant; `nearby` lists the files beside a name. */
+/**
+ * The first missing source as a failure with what could have been meant; `nearby` lists the files beside a name. With
+ * `keepGoing` only what nobody reads has to be there: whoever reads another fails by itself.
+ */
 export async function checkSources(
   graph: Graph,
   rules: RuleSet,
-  world: { readonly stores: Stores; readonly nearby: (name: string) => Iterable<string> },
+  world: {
+    readonly stores: Stores;
+    readonly nearby: (name: string) => Iterable<string>;
+    readonly keepGoing?: boolean;
+  },
 ): Promise<Result<void>> {
   const facts = new Facts(world.stores);
   const seen = await facts.observe(graph.sources.keys());
   if (!seen.ok) return seen;
   for (const [name, user] of graph.sources)
-    if (facts.of(name).kind === "absent")
+    if (facts.of(name).kind === "absent" && !(world.keepGoing && user))
       return fail(globAsSource(name, user) ?? noRule(rules, name, { user, nearby: world.nearby(name) }));
   return ok(undefined);
 }

@@ -158,6 +158,9 @@ function settings(sockets: string): string[] {
     timezone: "UTC",
     log_timezone: "UTC",
     logging_collector: "off",
+    // Whoever is told of an error decides whether it is kept: it may hold a secret.
+    log_min_messages: "fatal",
+    log_min_error_statement: "panic",
     cluster_name: "dmake",
   };
   return Object.entries(wanted).flatMap(([name, value]) => ["-c", `${name}=${value}`]);

@@ -90,7 +90,10 @@ async function createDatabase(postmaster: Postmaster): Promise<Entered | string>
   client.on("error", () => undefined);
   try {
     await client.connect();
-    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(ownerName)}`);
+    const database = pg.escapeIdentifier(ownerName);
+    await client.query(`CREATE DATABASE ${database}`);
+    // Without `"$user"`: a schema that is called as its owner holds dmake's ledger, and no tables of people.
+    await client.query(`ALTER DATABASE ${database} SET search_path = public`);
     return "its database was missing";
   } catch (error) {
     const { kind, text } = problemOf(error);

@@ -33,7 +33,7 @@ export async function ensureLedger(session: Session): Promise<Result<void>> {
 }
 
 async function migrate(session: Session): Promise<Result<void>> {
-  await session.query("BEGIN");
+  await session.query("BEGIN ISOLATION LEVEL READ COMMITTED");
   let now: Found | undefined;
   try {
     // Somebody's load may have to end first, which no limit for people's queries foresees.
@@ -244,7 +244,7 @@ const storable = <T extends object>(row: T): T =>
  * transaction whose client is gone cannot commit after the question was answered.
  */
 export async function wasLoaded(session: Session, address: Address, attempt: string): Promise<boolean> {
-  await session.query("BEGIN");
+  await session.query("BEGIN ISOLATION LEVEL READ COMMITTED");
   await lockLoad(session, address);
   const rows = await session.query<Row>(
     "SELECT FROM dmake.history WHERE attempt = $1 AND target = $2 LIMIT 1",
@@ -252,4 +252,18 @@ export async function wasLoaded(session: Session, address: Address, attempt: str
   );
   await session.query("ROLLBACK");
   return rows.length > 0;
+}
+
+/**
+ * Takes back, in the caller's transaction, what is recorded of the other partitions of a table in which rows were merged
+ * and that is empty now: as soon as it has rows again, theirs would be taken for there.
+ */
+export async function forgetOthers(
+  session: Session,
+  { schema, table, partition = "" }: Address,
+): Promise<void> {
+  await session.query(
+    "DELETE FROM dmake.loads WHERE schema_name = $1 AND table_name = $2 AND partition <> $3 AND rows > 0",
+    [schema, table, partition],
+  );
 }

@@ -13,6 +13,15 @@ BEGIN
 END
 $$;
 
+-- All at once, before anything is changed: a load of an older dmake that has read them would otherwise wait for us as we do for it.
+DO $$
+BEGIN
+  IF to_regclass('dmake.loads') IS NOT NULL THEN
+    LOCK TABLE dmake.loads, dmake.history IN ACCESS EXCLUSIVE MODE;
+  END IF;
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS dmake.meta (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),
   version integer NOT NULL

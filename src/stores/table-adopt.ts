@@ -36,6 +36,8 @@ export async function adoptTable(
   const { content = fingerprint, rows } = mark;
   const trace = traceOf(attempt, { inputs: attempt.inputs, content, durationMs: 0, facts: { rows } });
   const held = await heldBy(session, address);
+  if (held.checksum && held.checksum.rows !== rows)
+    return refused(address.target, "holds another number of rows than were loaded");
   const partitionColumn = address.partition === undefined ? undefined : recipe.partitionColumn;
   await recordLoad(session, {
     ...{ address, outcome: "adopted", fingerprint, trace, rows, run, partitionColumn },
@@ -68,9 +70,12 @@ function refuse({ target }: Address, found: Found | undefined, unmarked: boolean
       : found.mark === undefined
         ? "was not loaded by dmake"
         : "was loaded from other inputs or by another recipe";
-  return fail({
+  return refused(target, problem);
+}
+
+const refused = (target: string, problem: string): Result<never> =>
+  fail({
     reason: "usage",
     message: `\`${target}\` ${problem}: a table can be adopted only if it carries the mark of this very load`,
-    help,
+    help: `dmake ${shellWord(target)}`,
   });
-}

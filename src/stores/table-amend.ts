@@ -14,6 +14,7 @@ import { declarationOf } from "./table-plan.js";
 import { checkRoles, declaredOn } from "./table-publishing.js";
 import { findPartition, type Relation, readRelation } from "./table-relation.js";
 import type { Session } from "./table-session.js";
+import { carryOut } from "./table-work.js";
 
 interface AmendOptions {
   readonly attempt: Attempt;
@@ -59,7 +60,7 @@ export async function amendTable(
   const done = await withRelationLocks(session, address, patience, async () => {
     if (lock)
       await session.query(`LOCK TABLE ONLY ${relation(address.schema, address.table)} IN ${lock} MODE`);
-    for (const statement of statements) await session.query(statement);
+    await carryOut(session, address.schema, statements);
     return ok(undefined);
   });
   if (!done.ok) return done;
@@ -67,7 +68,14 @@ export async function amendTable(
   await remark(session, address, { fingerprint, attempt: attempt.id }, (words) =>
     address.partition === undefined ? wordsFor(words, wanted, before) : words,
   );
-  const trace: Trace = { ...last, recipe: attempt.recipe, because: attempt.because, attempt: attempt.id };
+  const { provisional: _, ...kept } = last;
+  const trace: Trace = {
+    ...kept,
+    recipe: attempt.recipe,
+    because: attempt.because,
+    attempt: attempt.id,
+    ...(attempt.provisional && { provisional: true }),
+  };
   await recordLoad(session, {
     ...{ address, outcome: "amended", fingerprint, trace, rows: entry.rows, run, strategy },
     partitionColumn: recipe.partitionColumn,

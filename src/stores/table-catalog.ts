@@ -26,8 +26,9 @@ export const boundNeedle = (value: string): string => value.replaceAll("'", "''"
 export function listValues(bound: string): readonly string[] {
   const list = /^FOR VALUES IN \((.*)\)$/s.exec(bound)?.[1];
   if (list === undefined) return [];
-  return [...list.matchAll(/'((?:[^']|'')*)'|[^',\s]+/g)].map(
-    ([bare, inner]) => inner?.replaceAll("''", "'") ?? bare,
+  // Bare, NULL is no value that a partition's name could say.
+  return [...list.matchAll(/'((?:[^']|'')*)'|[^',\s]+/g)].flatMap(([bare, inner]) =>
+    inner === undefined && bare === "NULL" ? [] : [inner?.replaceAll("''", "'") ?? bare],
   );
 }
 

@@ -57,7 +57,7 @@ const prepare = async (session: Session): Promise<Algorithm> => {
 /**
  * The checksum of rows, in the caller's transaction, by one pass over them: 1.1 to 1.6 times as long as the bare hashes of
  * the rows, which take 0.55 s for 1.3M rows of 18 columns, where counting alone takes 0.13 s (measured). The same for the same rows in any order, in any table, on any PostgreSQL from
- * version 14 on. Equal values count as the same however they are written: 0 and -0, 1.0 and 1.00, but not `a` and `A`.
+ * version 14 on. A column of another type is taken as its values will be once they are of this one. Equal values count as the same however they are written: 0 and -0, 1.0 and 1.00, but not `a` and `A`.
  */
 export async function checksumOf(
   session: Session,
@@ -65,7 +65,7 @@ export async function checksumOf(
   columns: readonly ChecksumColumn[],
 ): Promise<Checksum> {
   const algorithm = await prepare(session);
-  const values = columns.flatMap(({ name, type }) => valuesOf(quoted(name), type, algorithm));
+  const values = columns.flatMap(({ name, type }) => valuesOf(`${quoted(name)}::${type}`, type, algorithm));
   const [row] = await session.query<SumRow>(sumSql(from, algorithm, values, []));
   return { rows: Number(row!.rows), text: textOf(algorithm, row!), columns };
 }

@@ -8,6 +8,7 @@ import { readMark, readWords } from "./table-mark.js";
 import { type Address, literal, niceName, quoted, relation } from "./table-name.js";
 import type { Index, Relation } from "./table-relation.js";
 import { misfit, spelt } from "./table-shape.js";
+import type { WorkStatement } from "./table-work.js";
 
 /** An index, its columns as the table spells them. */
 export type WantedIndex = Required<IndexDeclaration>;
@@ -34,7 +35,7 @@ export const nothingWanted: Wanted = {
 /** Statements, and the lock on the table that has to be taken before the first of them. */
 export interface Work {
   readonly lock: "ACCESS EXCLUSIVE" | "SHARE ROW EXCLUSIVE" | undefined;
-  readonly statements: readonly string[];
+  readonly statements: readonly WorkStatement[];
   /** Keys and indexes that are there and go. */
   readonly dropped: ReadonlySet<string>;
   /** Those that come, for a partition to have them before it is one. */
@@ -154,7 +155,7 @@ const indexOver = ({ method, columns }: Pick<WantedIndex, "method" | "columns">)
 
 /**
  * What has to be done to a table for a declaration. What `before` had, and the declaration has no more, is taken away again:
- * a key and an index only under the name that they were given, rights as they were given.
+ * a key and an index only under a name that dmake gives, rights as they were given.
  */
 export function workFor(address: Address, table: Relation, wanted: Wanted, before: Wanted): Result<Work> {
   const name = relation(address.schema, address.table);
@@ -182,16 +183,16 @@ export function workFor(address: Address, table: Relation, wanted: Wanted, befor
   const keys = key === undefined || key === "other" ? [] : [key];
   const statements = [
     ...gone.map((one) => one.statement),
-    ...keys.map(
-      (columns) =>
-        `ALTER TABLE ${name} ADD CONSTRAINT ${quoted(keyNames(address)[0]!)} PRIMARY KEY (${columns.map(quoted).join(", ")})`,
-    ),
-    ...indexes.map((index) => {
-      const free = indexNames(address, index).find(
-        (one) => !rest.indexes.some((other) => other.name === one),
-      );
-      return `CREATE ${index.unique ? "UNIQUE " : ""}INDEX ${quoted(free!)} ON ${name} ${indexOver(index)}`;
-    }),
+    ...keys.map((columns) => ({
+      names: keyNames(address),
+      under: (free: string) =>
+        `ALTER TABLE ${name} ADD CONSTRAINT ${quoted(free)} PRIMARY KEY (${columns.map(quoted).join(", ")})`,
+    })),
+    ...indexes.map((index) => ({
+      names: indexNames(address, index),
+      under: (free: string) =>
+        `CREATE ${index.unique ? "UNIQUE " : ""}INDEX ${quoted(free)} ON ${name} ${indexOver(index)}`,
+    })),
     ...notes(name, table, wanted, before),
     ...rights(name, table, wanted, before),
   ];

@@ -8,7 +8,7 @@ import { type Column, type Relation, readRelation } from "./table-relation.js";
 import { type Session, sqlState } from "./table-session.js";
 import { clashing, type Fit, type FitOptions, fit, misfit, typeHelp } from "./table-shape.js";
 import { definitionOf, type Side } from "./table-side.js";
-import { holds, sameType } from "./table-types.js";
+import { collationIn, holds, sameType, typed } from "./table-types.js";
 
 /** As `fit`; where nothing but types is in the way, it is looked whether the table has any values of them. */
 export async function fitTo(
@@ -56,14 +56,20 @@ export async function refit(loading: Loading, table: Relation | undefined): Prom
     const { type } = have.find((column) => column.name === name)!;
     return { name, type, ...(loading.unseen.has(name) && { unseen: true as const }) };
   });
-  const options = { contract: declaration.contract, key: loading.key, ownKey };
+  const { widened } = loading;
+  const options = { contract: declaration.contract, key: loading.key, ownKey, widened };
   const fitted = await fitTo(session, address, table, source, options);
   if (!fitted.ok) return fitted;
-  const clauses = fitted.value.placed.flatMap(({ source: name, type, unseen }, index) =>
-    unseen && !sameType(type, source[index]!.type)
-      ? [`ALTER COLUMN ${quoted(name)} TYPE ${type} USING NULL::${type}`]
-      : [],
-  );
+  const clauses = fitted.value.placed.flatMap(({ source: name, type, collation, unseen }) => {
+    const from = have.find((column) => column.name === name)!;
+    if (unseen && !sameType(type, from.type))
+      return [`ALTER COLUMN ${quoted(name)} TYPE ${typed({ type, collation })} USING NULL::${type}`];
+    // A query's columns have whatever collations it gives them. Of two different ones ATTACH and comparisons make errors.
+    const wanted = { type: from.type, ...collationIn({ type, collation }, from.type) };
+    return table === undefined || wanted.collation === from.collation
+      ? []
+      : [`ALTER COLUMN ${quoted(name)} TYPE ${typed(wanted)}`];
+  });
   if (clauses.length > 0) await alter(session, side, clauses.join(", "));
   for (const { source: name, name: wanted } of fitted.value.placed)
     if (name !== wanted) await alter(session, side, `RENAME COLUMN ${quoted(name)} TO ${quoted(wanted)}`);
@@ -81,11 +87,15 @@ export function grownColumns(table: Relation, { added, grown, retyped }: Fit): r
   const types = new Map([...grown, ...retyped].map(({ name, type }) => [name, type]));
   const emptied = new Set(retyped.map(({ name }) => name));
   return [
-    ...table.columns.map((column) => ({
-      ...column,
-      type: types.get(column.name) ?? column.type,
-      default: emptied.has(column.name) ? undefined : column.default,
-    })),
+    ...table.columns.map(({ collation, ...column }) => {
+      const type = types.get(column.name) ?? column.type;
+      return {
+        ...column,
+        type,
+        ...collationIn({ type: column.type, collation }, type),
+        default: emptied.has(column.name) ? undefined : column.default,
+      };
+    }),
     ...added.map(({ name, type }) => ({ name, type, notNull: false, default: undefined, computed: false })),
   ];
 }
@@ -101,16 +111,20 @@ export async function grow(
 ): Promise<Result<void>> {
   const clauses = [
     ...added.map(({ name, type }) => `ADD COLUMN ${quoted(name)} ${type}`),
-    ...grown.map(({ name, type }) => `ALTER COLUMN ${quoted(name)} TYPE ${type}`),
+    ...grown.map((column) => `ALTER COLUMN ${quoted(column.name)} TYPE ${typed(column)}`),
     ...retyped.flatMap((column) => {
       const name = quoted(column.name);
       const dropped = column.default ? [`ALTER COLUMN ${name} DROP DEFAULT`] : [];
-      return [...dropped, `ALTER COLUMN ${name} TYPE ${column.type} USING NULL::${column.type}`];
+      return [...dropped, `ALTER COLUMN ${name} TYPE ${typed(column)} USING NULL::${column.type}`];
     }),
   ];
   if (clauses.length === 0) return ok(undefined);
+  const exact = await staysExact(session, address, grown);
+  if (!exact.ok) return exact;
   if (retyped.length > 0) {
-    // Looked at again now that nobody can write: a value that somebody has added meanwhile would be lost.
+    // Looked at again now that nobody can write, straight into a partition neither: a value that somebody has added
+    // meanwhile would be lost. ALTER is about to lock them all in any case.
+    await session.query(`LOCK TABLE ${relation(address.schema, address.table)} IN ACCESS EXCLUSIVE MODE`);
     const names = retyped.map(({ name }) => name);
     const empty = await withoutValues(session, address, names);
     const filled = names.find((name) => !empty.has(name));
@@ -121,6 +135,24 @@ export async function grow(
     await session.query(`ALTER TABLE ${relation(address.schema, address.table)} ${clauses.join(", ")}`);
   } catch (error) {
     return notAlterable(address, error);
+  }
+  return ok(undefined);
+}
+
+/** Whether all values of the table survive a change to a type that does not hold all of their own. */
+async function staysExact(session: Session, address: Address, grown: Fit["grown"]): Promise<Result<void>> {
+  for (const { name, type, from } of grown) {
+    if (holds(type, from)) continue;
+    const column = quoted(name);
+    const [lossy] = await session.query<{ value: string }>(
+      `SELECT ${column}::text AS value FROM ${relation(address.schema, address.table)} WHERE ${column}::${type}::${from} <> ${column} LIMIT 1`,
+    );
+    if (lossy !== undefined)
+      return misfit(
+        address,
+        [`\`${name}\` has fractions now, and \`${lossy.value}\` in the table is no \`${type}\``],
+        `ALTER TABLE ${relation(address.schema, address.table)} ALTER COLUMN ${column} TYPE numeric`,
+      );
   }
   return ok(undefined);
 }
@@ -156,7 +188,7 @@ export async function conform(
       const lossy = await firstLoss(session, side, into!, column.type);
       if (lossy !== undefined) return misfit(address, [lossy], typeHelp);
       if (!sameType(into!.type, column.type))
-        clauses.push(`ALTER COLUMN ${quoted(column.name)} TYPE ${column.type}`);
+        clauses.push(`ALTER COLUMN ${quoted(column.name)} TYPE ${typed(column)}`);
       if (column.notNull && !into!.notNull) clauses.push(`ALTER COLUMN ${quoted(column.name)} SET NOT NULL`);
     }
   }
@@ -179,6 +211,7 @@ function unsent(column: Column, into: Column | undefined): readonly string[] {
   const same =
     into &&
     sameType(into.type, column.type) &&
+    into.collation === column.collation &&
     into.generated === column.generated &&
     (column.identity ? into.default !== undefined : into.default === column.default);
   if (same)

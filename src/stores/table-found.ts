@@ -177,21 +177,53 @@ async function readKept(
   return found;
 }
 
-/** Looks no further than the first row of each partition: by the index on its key a matter of microseconds. */
 async function readThere(session: Session, loads: readonly KeptRow[]): Promise<(load: KeptRow) => boolean> {
-  const { schema, table, column, type } = loads[0]!;
-  const name = relation(schema, table);
+  const { schema, table, type } = loads[0]!;
+  const merged = loads.some(({ strategy, rows }) => strategy === "merge" && rows !== "0");
+  const [row] = merged ? await session.query(`SELECT FROM ${relation(schema, table)} LIMIT 1`) : [];
   const keyed =
     type === null ? [] : loads.filter(({ strategy, rows }) => strategy === "delete" && rows !== "0");
-  const keys =
-    keyed.length === 0
-      ? "'{}'::text[]"
-      : `ARRAY(SELECT v FROM unnest($1::text[]) AS v WHERE EXISTS (SELECT FROM ${name} WHERE ${quoted(column ?? "")} = v::${type}))`;
-  const [row] = await session.query<{ filled: boolean; keys: readonly string[] }>(
-    `SELECT EXISTS (SELECT FROM ${name}) AS filled, ${keys} AS keys`,
-    keyed.length === 0 ? [] : [keyed.map(({ partition }) => partition)],
-  );
-  const there = new Set(row?.keys);
+  const keys = await readKeys(session, keyed);
   return ({ rows, strategy, partition }) =>
-    rows === "0" || (strategy === "merge" ? row?.filled === true : there.has(partition));
+    rows === "0" || (strategy === "merge" ? row !== undefined : keys.has(partition));
+}
+
+/**
+ * Those of the partitions that have rows. Looks no further than the first row of each: by the index on its key a matter of
+ * microseconds. Where somebody has changed the key's type since, what is no value of it has none: it is found by halves.
+ */
+async function readKeys(session: Session, loads: readonly KeptRow[]): Promise<ReadonlySet<string>> {
+  const [first] = loads;
+  if (first === undefined) return new Set();
+  const { schema, table, column, type } = first;
+  const asked = () =>
+    session.query<{ v: string }>(
+      // Both sides by their names: the table may have a column that is called as anything of ours.
+      `SELECT wanted.v FROM unnest($1::text[]) AS wanted (v)
+        WHERE EXISTS (SELECT FROM ${relation(schema, table)} AS held WHERE held.${quoted(column ?? "")} = wanted.v::${type})`,
+      [loads.map(({ partition }) => partition)],
+    );
+  const found = type === "text" ? await asked() : await unlessNoValue(session, asked);
+  if (found) return new Set(found.map(({ v }) => v));
+  if (loads.length === 1) return new Set();
+  const half = loads.length >> 1;
+  return new Set([
+    ...(await readKeys(session, loads.slice(0, half))),
+    ...(await readKeys(session, loads.slice(half))),
+  ]);
+}
+
+/** Nothing if a value is none of its type, or of its domain, or the type knows no `=`. A transaction that is open goes on. */
+async function unlessNoValue<T>(session: Session, ask: () => Promise<T>): Promise<T | undefined> {
+  const open = session.client.getTransactionStatus() === "T";
+  if (open) await session.query("SAVEPOINT dmake_keys");
+  let found: T | undefined;
+  try {
+    found = await ask();
+  } catch (error) {
+    if (!/^(22...|23514|42883)$/.test(sqlState(error) ?? "")) throw error;
+    if (open) await session.query("ROLLBACK TO SAVEPOINT dmake_keys");
+  }
+  if (open) await session.query("RELEASE SAVEPOINT dmake_keys");
+  return found;
 }

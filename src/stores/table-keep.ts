@@ -69,6 +69,7 @@ const keptSql = `
            OR EXISTS (SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
                        WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND s.relkind = 'S')
            OR EXISTS (SELECT FROM pg_constraint WHERE confrelid = c.oid AND contype = 'f')
+           OR EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f' AND conparentid = 0)
            OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgparentid = 0)
            OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid)
            OR EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)

@@ -14,6 +14,7 @@ import { declarationOf, strategyOf } from "./table-plan.js";
 import { readRelation } from "./table-relation.js";
 import { type Session, sqlState, within } from "./table-session.js";
 import { createSide, keyFits, partitionCheck, type Side } from "./table-side.js";
+import { typed } from "./table-types.js";
 
 /** Enough of a row to recognise it by. */
 const shownText = 200;
@@ -47,6 +48,9 @@ export class Loading implements TableWriter {
   #columns: readonly string[] = [];
   #unseen: ReadonlySet<string> = new Set();
   #left: readonly string[] = [];
+  /** What the source calls `columns`. */
+  #sources: readonly string[] = [];
+  #widened: ReadonlySet<string> = new Set();
   #ownKey: string | undefined;
   #copied: Copied | undefined;
   #copying: AbortController | undefined;
@@ -82,6 +86,11 @@ export class Loading implements TableWriter {
   /** Those of `columns` that the source has no value of. */
   get unseen(): ReadonlySet<string> {
     return this.#unseen;
+  }
+
+  /** Those of `columns` to whose types the table has to grow. */
+  get widened(): ReadonlySet<string> {
+    return this.#widened;
   }
 
   /** Columns of the source that the table is not to have. */
@@ -120,16 +129,42 @@ export class Loading implements TableWriter {
       if (!fitted.ok) return fitted;
       const { placed, left } = fitted.value;
       const keyType = (key !== undefined && typeOf(key, table?.columns ?? placed)) || "text";
-      const fits = key === undefined ? ok(undefined) : await keyFits(session, address, key, keyType);
-      if (!fits.ok) return fits;
+      if (key !== undefined) {
+        const fits = await keyFits(session, address, { key, type: keyType, strategy: strategy.value });
+        if (!fits.ok) return fits;
+      }
       const name = sideName(this.attempt.id, address);
-      const room = { placed, table, strategy: strategy.value, key, keyType };
+      const known = table?.columns.find((column) => column.name === key);
+      const room = { placed, table, strategy: strategy.value, key, keyType: known ? typed(known) : keyType };
       this.#side = await createSide(session, address, name, room);
       this.#columns = placed.map((column) => column.name);
+      this.#sources = placed.map((column) => column.source);
       this.#unseen = new Set(placed.filter(({ unseen }) => unseen).map((column) => column.name));
       this.#left = left;
       this.#ownKey = ownKey;
-      return ok(placed.map(({ source, type }) => ({ name: source, type })));
+      const required = new Set(table?.columns.flatMap(({ name, notNull }) => (notNull ? [name] : [])));
+      return ok(
+        placed.map(({ source, name, type }) => ({
+          name: source,
+          type,
+          ...(required.has(name) && { required: true }),
+        })),
+      );
+    });
+  }
+
+  async widen(columns: readonly TableColumn[]): Promise<Result<void>> {
+    const { session, address, side } = this;
+    assert(!this.#copying, `bug: ${address.target} widened after its rows`);
+    const wide = columns.map(({ name, type }) => ({
+      name: this.#columns[this.#sources.indexOf(name)]!,
+      type,
+    }));
+    const clauses = wide.map(({ name, type }) => `ALTER COLUMN ${quoted(name)} TYPE ${type}`);
+    return session.guard(`make room for the rows of ${address.target}`, async () => {
+      await session.query(`ALTER TABLE ${relation(side.schema, side.name)} ${clauses.join(", ")}`);
+      this.#widened = new Set(wide.map(({ name }) => name));
+      return ok(undefined);
     });
   }
 

@@ -1,11 +1,13 @@
 // Publishes rows into a table by key: a row whose key is there takes the old one's place, others are added. Knows nothing of the ledger or of commits.
 import { fail, ok, type Result } from "../core/failure.js";
+import { forgetOthers } from "./ledger.js";
 import { checksumOf } from "./table-checksum.js";
 import { contentOfAll } from "./table-content.js";
 import { anyLoss } from "./table-evolve.js";
 import type { Loading } from "./table-loading.js";
 import { withRelationLocks } from "./table-locks.js";
 import { quoted, relation } from "./table-name.js";
+import { nameOf } from "./table-plan.js";
 import { countAgrees, insertion, type Placed, type Publishing } from "./table-publishing.js";
 import { becomeTable, lockAndGrow, unmark } from "./table-replace.js";
 import { misfit } from "./table-shape.js";
@@ -21,10 +23,13 @@ import { misfit } from "./table-shape.js";
 export async function mergeRows(publishing: Publishing): Promise<Result<Placed>> {
   const { loading, fitted, columns, table, patience } = publishing;
   const { session, address, side, key } = loading;
+  const immediate = checkImmediate(publishing);
+  if (!immediate.ok) return immediate;
   const unique = await checkUnique(publishing);
   if (!unique.ok) return unique;
   if (table === undefined) {
     const made = await becomeTable(publishing, { marked: false });
+    if (made.ok) await forgetOthers(session, address);
     return made.ok ? ok({ ...made.value, content: contentOfAll(made.value.checksum) }) : made;
   }
   const lossless = await anyLoss(loading, fitted);
@@ -34,6 +39,9 @@ export async function mergeRows(publishing: Publishing): Promise<Result<Placed>>
   const merged = await withRelationLocks(session, address, patience, async () => {
     const locked = await lockAndGrow(publishing, { lock: "SHARE ROW EXCLUSIVE", marked: false });
     if (!locked.ok) return locked;
+    const where = relation(address.schema, address.table);
+    const [any] = await session.query(`SELECT FROM ${where} LIMIT 1`);
+    if (any === undefined) await forgetOthers(session, address);
     const held = key === undefined ? 0 : await countHeld(publishing, key);
     const rows = await session.run(mergeSql(publishing));
     return countAgrees(loading, (rows.rowCount ?? 0) + held) ?? ok(undefined);
@@ -48,6 +56,23 @@ export async function mergeRows(publishing: Publishing): Promise<Result<Placed>>
     .map(({ name, type }) => ({ name, type }));
   const checksum = await checksumOf(session, where, over);
   return ok({ content: contentOfAll(checksum), checksum });
+}
+
+/** A key that is only looked at later tells no row from another now, and Postgres goes by none such. */
+function checkImmediate({ loading: { address }, table, wanted: { primary } }: Publishing): Result<void> {
+  const late = table?.keys.find(
+    ({ definition, columns }) =>
+      /^(PRIMARY KEY|UNIQUE)\b.*\) DEFERRABLE( INITIALLY DEFERRED)?$/.test(definition) &&
+      columns.length === primary.length &&
+      primary.every((name) => columns.includes(name)),
+  );
+  if (late === undefined) return ok(undefined);
+  const { name, definition } = late;
+  return misfit(
+    address,
+    [`\`${name}\` is \`${definition}\`; rows cannot be merged by a key that is DEFERRABLE`],
+    `make it anew, as \`ALTER TABLE ${nameOf(address)} DROP CONSTRAINT ${quoted(name)}, ADD CONSTRAINT ${quoted(name)} ${definition.replace(/ DEFERRABLE.*$/, "")}\``,
+  );
 }
 
 async function countSide(loading: Loading): Promise<Result<void>> {

@@ -17,6 +17,13 @@ export interface Address {
 /** Where the ledger lives; no target may. */
 export const ledgerSchema = "dmake";
 
+/**
+ * Sets the search path without the ledger's schema: for a user called `dmake`, as in the embedded server, `"$user"` is that
+ * schema, and `select … from loads` would read the ledger. `isLocal`: for the transaction.
+ */
+export const pathWithoutLedger = (isLocal: boolean): string =>
+  `set_config('search_path', (SELECT coalesce(string_agg(quote_ident(s), ', '), '') FROM unnest(current_schemas(false)) AS s WHERE s <> '${ledgerSchema}'), ${isLocal})`;
+
 /** Postgres cuts longer identifiers without a word (NAMEDATALEN is 64, with the closing NUL). */
 const identifierBytes = 63;
 
@@ -66,16 +73,22 @@ export function* partitionNames({ table, partition = "" }: Address): Generator<s
   }
 }
 
+/** Of one index: as many tables may have been renamed away and kept, each with the names of its indexes. */
+const mostNames = 50;
+
 /**
  * Names for an index or key of a table, the nicest first, as Postgres would call it: `trips_zone_idx`, then with a hash, for
- * where another index has the name, or it is too long.
+ * where another index has the name, or it is too long, and then with a number as well.
  */
 export function niceName(table: string, columns: readonly string[], kind: string): readonly string[] {
   const readable = [table, ...columns].join("_");
-  const hashed = `_${hexOf(table, kind, ...columns).slice(0, 8)}_${kind}`;
-  const long = cut(readable, identifierBytes - hashed.length) + hashed;
+  const hash = hexOf(table, kind, ...columns).slice(0, 8);
+  const long = Array.from({ length: mostNames }, (_, n) => {
+    const hashed = `_${hash}${n === 0 ? "" : `_${n + 1}`}_${kind}`;
+    return cut(readable, identifierBytes - hashed.length) + hashed;
+  });
   const nice = `${readable}_${kind}`;
-  return Buffer.byteLength(nice) > identifierBytes ? [long] : [nice, long];
+  return Buffer.byteLength(nice) > identifierBytes ? long : [nice, ...long];
 }
 
 /** The table that an attempt fills, seen by its own transaction only. */

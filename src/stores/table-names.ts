@@ -1,11 +1,23 @@
 // What targets are called in SQL, as the server's catalogue and the ledger have it now. Knows nothing of statements or of loading.
 import { fail, ok, type Result } from "../core/failure.js";
-import type { SqlName } from "../core/rule.js";
+import type { SqlName, Statement } from "../core/rule.js";
+import { parseTarget } from "../core/target.js";
 import { readLedger } from "./ledger.js";
 import { readDefaultSchema } from "./table-catalog.js";
 import { type Address, addressOf, literal, quoted, relation } from "./table-name.js";
 import { findPartition, readRelation } from "./table-relation.js";
 import type { Session } from "./table-session.js";
+
+/** Whether a statement names a table, or a partition of it, other than as a text. */
+export function namesTable({ values }: Statement, { schema, table }: Address): boolean {
+  return values.some((value) => {
+    if (typeof value !== "object" || value === null) return false;
+    const named = parseTarget(value.target);
+    if (!named.ok || named.value.kind === "file") return false;
+    // Without a schema it is in the default one, which may be this one: to wait once too often does no harm.
+    return named.value.table === table && (named.value.schema ?? schema) === schema;
+  });
+}
 
 /** For whom names are looked up. */
 interface Asker {

@@ -2,7 +2,7 @@
 import { ok, type Result } from "../core/failure.js";
 import type { LoadRecipe, SqlRecipe, Strategy, TableDeclaration } from "../core/rule.js";
 import type { Address } from "./table-name.js";
-import type { Relation } from "./table-relation.js";
+import { inherited, type Relation } from "./table-relation.js";
 import { misfit, spelt } from "./table-shape.js";
 
 /** What a Datafile says of a table that it says nothing of. */
@@ -53,9 +53,14 @@ function whole(address: Address, table: Relation | undefined, chosen: "merge" | 
     [`\`${name}\` is no ordinary table: it is ${what}`],
     table.kind === "partitioned"
       ? `name a partition, as \`table:${name}/…\`, or another table`
-      : "name another table",
+      : anotherOf(table),
   );
 }
+
+const anotherOf = ({ otherwise }: Relation): string =>
+  otherwise === inherited
+    ? "load its children, or make them no children of it, as `ALTER TABLE child NO INHERIT parent`; or name another table"
+    : "name another table";
 
 function swappable(address: Address, table: Relation, key: string): Result<Strategy> {
   const name = nameOf(address);
@@ -81,7 +86,9 @@ function swappable(address: Address, table: Relation, key: string): Result<Strat
       [`\`${name}\` is ${table.otherwise}; ${wanted} is needed`],
       /RANGE|HASH/.test(table.otherwise)
         ? `${help}; one of its partitions can be loaded by itself, as a whole table`
-        : help,
+        : table.otherwise === inherited
+          ? anotherOf(table)
+          : help,
     );
   if (table.key === key) return ok("swap");
   return misfit(
@@ -105,7 +112,7 @@ function unpartitioned(
       [`\`${name}\` is ${what}; \`${chosen}\` needs one ordinary table`],
       table.kind === "partitioned"
         ? `leave \`strategy: "${chosen}"\` out of the Datafile, or name another table`
-        : "name another table",
+        : anotherOf(table),
     );
   }
   const column = table.columns.find((other) => other.name === key);

@@ -20,6 +20,7 @@ import { deleteRows, replaceRows } from "./table-replace.js";
 import { changesOf } from "./table-shape.js";
 import { ensureKey, keyFits } from "./table-side.js";
 import { swapIn } from "./table-swap.js";
+import { typed } from "./table-types.js";
 
 interface PublishOptions {
   readonly run: Run;
@@ -115,9 +116,10 @@ async function prepare(loading: Loading): Promise<Result<Prepared>> {
   if (key !== undefined) {
     const columns = table?.columns ?? made.columns;
     const type = columns.find(({ name }) => name === key)?.type ?? "text";
-    const fits = await keyFits(session, address, key, type);
+    const fits = await keyFits(session, address, { key, type, strategy: strategy.value });
     if (!fits.ok) return fits;
-    await ensureKey(session, address, side, { key, type, made });
+    const keyed = typed({ type, ...columns.find(({ name }) => name === key) });
+    await ensureKey(session, address, side, { key, type: keyed, made });
     made = (await readRelation(session, side.schema, side.name))!;
   }
   const columns = columnsAfter(table, made.columns, fitted.value);

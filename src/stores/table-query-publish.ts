@@ -11,13 +11,15 @@ import { commit } from "./table-commit.js";
 import { wordsFor, workFor } from "./table-declared.js";
 import type { Run } from "./table-holder.js";
 import type { Loading } from "./table-loading.js";
-import { type Mark, readWords, writeMark } from "./table-mark.js";
+import { type Patience, withRelationLocks } from "./table-locks.js";
+import { type Mark, readMark, readWords, writeMark } from "./table-mark.js";
 import { literal, relation } from "./table-name.js";
 import { traceOf } from "./table-publish.js";
 import { checkRoles, declaredOn } from "./table-publishing.js";
 import type { MadeBySql, Querying } from "./table-query.js";
 import { readRelation } from "./table-relation.js";
 import type { Side } from "./table-side.js";
+import { carryOut } from "./table-work.js";
 
 type InPlace = Extract<MadeBySql, { kind: "in-place" }>;
 
@@ -27,12 +29,12 @@ export async function publishInPlace(
   finished: Finished,
   run: Run,
 ): Promise<Result<Trace>> {
-  const { loading, made } = querying;
+  const { loading, made, patience } = querying;
   assert(made.kind !== "aside", `bug: ${loading.address.target} is not in place`);
   await loading.session.query("SET LOCAL idle_in_transaction_session_timeout = '60s'");
   const trace = await (made.kind === "view"
-    ? recordView(loading, finished, run)
-    : recordTable(loading, made, { finished, run }));
+    ? recordView(loading, { finished, run, patience })
+    : recordTable(loading, made, { finished, run, patience }));
   if (!trace.ok) return trace;
   const committed = await commit(loading);
   return committed.ok ? trace : committed;
@@ -41,27 +43,30 @@ export async function publishInPlace(
 interface Recording {
   readonly finished: Finished;
   readonly run: Run;
+  readonly patience: Patience;
 }
 
 /** What it says is what it is made of: it has no rows of its own, so that whoever reads it follows its inputs. */
-async function recordView(loading: Loading, finished: Finished, run: Run): Promise<Result<Trace>> {
+async function recordView(loading: Loading, recording: Recording): Promise<Result<Trace>> {
   const { session, address, attempt } = loading;
   const { schema, table } = address;
+  const { finished, patience } = recording;
   const content = fingerprintOf(attempt.recipe, finished.inputs);
   const definition = await readDefinition(session, schema, table);
   assert(definition, `bug: ${address.target} is not there`);
-  const declared = await declare(loading, { schema, name: table }, "VIEW", (words) =>
-    writeMark({ ...markOf(loading, finished, content, 0), definition }, words),
-  );
+  const markWith = (words: string | undefined) =>
+    writeMark({ ...markOf(loading, finished, content, 0), definition }, words);
+  const place = { schema, name: table };
+  const declared = await declare(loading, { place, kind: "VIEW", markWith, patience });
   if (!declared.ok) return declared;
-  return record(loading, { finished, run, content, rows: 0, strategy: "view" });
+  return record(loading, { ...recording, content, rows: 0, strategy: "view" });
 }
 
 /** Of rows that lie among others only the ledger tells. */
 async function recordTable(
   loading: Loading,
   { place, strategy, checksum }: InPlace,
-  { finished, run }: Recording,
+  recording: Recording,
 ): Promise<Result<Trace>> {
   const { address, key, copied } = loading;
   const content = digestOf(
@@ -71,12 +76,15 @@ async function recordTable(
       rows: copied.digest,
     }),
   );
-  const marked = strategy !== "delete";
-  const mark = markOf(loading, finished, content, copied.rows);
-  const markWith = (words: string | undefined) => writeMark(mark, words);
-  const declared = await declare(loading, place, "TABLE", marked ? markWith : undefined);
+  const mark = markOf(loading, recording.finished, content, copied.rows);
+  const declared = await declare(loading, {
+    place,
+    kind: "TABLE",
+    markWith: strategy === "delete" ? undefined : (words) => writeMark(mark, words),
+    patience: recording.patience,
+  });
   if (!declared.ok) return declared;
-  return record(loading, { finished, run, content, rows: copied.rows, strategy, checksum });
+  return record(loading, { ...recording, content, rows: copied.rows, strategy, checksum });
 }
 
 const markOf = (
@@ -93,12 +101,18 @@ const markOf = (
   rows,
 });
 
-/** Writes the mark, if there is one, and does what the Datafile declares of the table or view. */
+interface Marking {
+  readonly place: Side;
+  readonly kind: "TABLE" | "VIEW";
+  /** Nothing where it holds rows of others too: a mark of the time when it was replaced as a whole goes. */
+  readonly markWith: ((words: string | undefined) => string) | undefined;
+  readonly patience: Patience;
+}
+
+/** Writes the mark, or takes it away, and does what the Datafile declares of the table or view. */
 async function declare(
   { session, address, attempt, declaration }: Loading,
-  place: Side,
-  kind: "TABLE" | "VIEW",
-  markWith: ((words: string | undefined) => string) | undefined,
+  { place, kind, markWith, patience }: Marking,
 ): Promise<Result<void>> {
   const { schema, table: name } = address;
   const table = await readRelation(session, schema, name);
@@ -114,14 +128,19 @@ async function declare(
   const isWhole = place.schema === schema && place.name === name;
   const own = isWhole ? table : await readRelation(session, place.schema, place.name);
   const words = isWhole ? wordsFor(table.comment, wanted, before) : readWords(own?.comment ?? null);
-  const comment = markWith?.(words);
-  if (comment !== undefined)
-    await session.query(`COMMENT ON ${kind} ${relation(place.schema, place.name)} IS ${literal(comment)}`);
-  const marked = isWhole && comment !== undefined ? { ...table, comment } : table;
+  const said = markWith ? markWith(words) : words;
+  const comments = markWith !== undefined || readMark(own?.comment ?? null) !== undefined;
+  const { comment: _, ...bare } = table;
+  const marked = isWhole && comments ? { ...bare, ...(said !== undefined && { comment: said }) } : table;
   const work = workFor(address, marked, wanted, before);
   if (!work.ok) return work;
-  for (const statement of work.value.statements) await session.query(statement);
-  return ok(undefined);
+  const on = `COMMENT ON ${kind} ${relation(place.schema, place.name)}`;
+  // Stronger locks than its rows needed: somebody else who wants them too may be in the way.
+  return withRelationLocks(session, address, patience, async () => {
+    if (comments) await session.query(`${on} IS ${said === undefined ? "NULL" : literal(said)}`);
+    await carryOut(session, schema, work.value.statements);
+    return ok(undefined);
+  });
 }
 
 async function record(
@@ -133,7 +152,8 @@ async function record(
     rows,
     strategy,
     checksum,
-  }: Recording & Pick<Load, "rows" | "strategy" | "checksum"> & { readonly content: Digest },
+  }: Omit<Recording, "patience"> &
+    Pick<Load, "rows" | "strategy" | "checksum"> & { readonly content: Digest },
 ): Promise<Result<Trace>> {
   const { outcome, inputs, durationMs, origins } = finished;
   const trace = traceOf(attempt, { inputs, content, durationMs, facts: outcome.facts });

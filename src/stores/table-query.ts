@@ -6,9 +6,9 @@ import type { SqlName, Statement } from "../core/rule.js";
 import type { QueryWriter } from "../engine/ports.js";
 import { type Checksum, checksumOf } from "./table-checksum.js";
 import type { Loading } from "./table-loading.js";
-import { type Patience, usualPatience, withRelationLocks } from "./table-locks.js";
+import { lockTable, type Patience, usualPatience, withRelationLocks } from "./table-locks.js";
 import { ledgerSchema, literal, quoted, relation, sideName } from "./table-name.js";
-import { sqlNameOf } from "./table-names.js";
+import { namesTable, sqlNameOf } from "./table-names.js";
 import { findPartition, type Relation, readRelation } from "./table-relation.js";
 import { misfit } from "./table-shape.js";
 import type { Side } from "./table-side.js";
@@ -30,12 +30,12 @@ interface Placed {
 /** The SQL of one load, run in its transaction. A server's error leaves that to be discarded. */
 export class Querying implements QueryWriter {
   readonly loading: Loading;
-  readonly #patience: Patience;
+  readonly patience: Patience;
   #made: MadeBySql | undefined;
 
   constructor(loading: Loading, patience: Patience = usualPatience) {
     this.loading = loading;
-    this.#patience = patience;
+    this.patience = patience;
   }
 
   get made(): MadeBySql {
@@ -48,11 +48,14 @@ export class Querying implements QueryWriter {
   }
 
   async query(statement: Statement, signal: AbortSignal): Promise<Result<number | undefined>> {
+    const { session, address } = this.loading;
     return this.#working(signal, async () => {
+      // What it reads it locks, and it is to publish into that: another publisher would wait for it, and it for them.
+      if (namesTable(statement, address)) await lockTable(session, address);
       const sent = await this.#sent(statement, this.isView ? "quoted" : "bound");
       if (!sent.ok) return sent;
       if (!this.isView) return this.#fill(sent.value);
-      const made = await createView(this.loading, sent.value, this.#patience);
+      const made = await createView(this.loading, sent.value, this.patience);
       if (!made.ok) return made;
       this.#made = { kind: "view" };
       return ok(undefined);
@@ -62,11 +65,13 @@ export class Querying implements QueryWriter {
   async run(statements: Statement, signal: AbortSignal): Promise<Result<number>> {
     const { session, address } = this.loading;
     return this.#working(signal, async () => {
+      // They publish as they run: one at a time, as all who publish into a table.
+      await lockTable(session, address);
       const sent = await this.#sent(statements, "quoted");
       if (!sent.ok) return sent;
       // Values are quoted, so that all go as one text, which Postgres reads whole before it runs any of it.
       const done = await this.#said(sent.value, "", () =>
-        withRelationLocks(session, address, this.#patience, async () => {
+        withRelationLocks(session, address, this.patience, async () => {
           await session.run(sent.value.sql);
           return ok(undefined);
         }),
@@ -174,6 +179,8 @@ export class Querying implements QueryWriter {
         table.kind === "partitioned" ? "name a partition, as `table:NAME/{month}`" : "make a table";
       return misfit(address, [`it is ${what}, and no ordinary table`], help);
     }
+    if (table.kind === "other")
+      return misfit(address, [`it is ${table.otherwise}, and no ordinary table`], "make a table");
     if (table.kind === "plain" && table.columns.some(({ name }) => name === key))
       return ok({ place: whole, strategy: "delete" });
     if (table.kind !== "partitioned" || table.key !== key)

@@ -7,6 +7,8 @@ export interface Column {
   readonly name: string;
   /** As `format_type` spells it. */
   readonly type: string;
+  /** As SQL, if it is not the type's own: `pg_catalog."C"`. */
+  readonly collation?: string;
   readonly notNull: boolean;
   /** The expression, if the column has one. */
   readonly default: string | undefined;
@@ -46,7 +48,7 @@ export interface Grant {
 export interface Relation {
   /** `partitioned` only where it is so by LIST of one column, which is then the `key`. */
   readonly kind: "plain" | "partitioned" | "other";
-  /** What it is, if it is neither of the first two: `a view`, `partitioned by RANGE (at)`. */
+  /** What it is, if it is neither of the first two: `a view`, `partitioned by RANGE (at)`, `the parent of other tables by inheritance`. */
   readonly otherwise: string;
   readonly key: string | undefined;
   readonly columns: readonly Column[];
@@ -66,6 +68,7 @@ export interface Relation {
 interface ColumnRow {
   readonly name: string;
   readonly type: string;
+  readonly collation: string | null;
   readonly notNull: boolean;
   readonly default: string | null;
   readonly generated: string;
@@ -82,6 +85,7 @@ interface RelationRow extends Row {
   readonly checks: readonly Part[] | null;
   readonly keys: readonly Key[] | null;
   readonly indexes: readonly (Index & { readonly columns: readonly string[] | null })[] | null;
+  readonly parent: boolean;
   readonly triggers: boolean;
   readonly cascades: readonly string[] | null;
   readonly comment: string | null;
@@ -95,6 +99,9 @@ const relationSql = `
   SELECT c.relkind, key.attname AS key, CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partitioning,
          (SELECT json_agg(json_build_object(
                    'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
+                   'collation', (SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname) FROM pg_collation co
+                                   JOIN pg_namespace cn ON cn.oid = co.collnamespace JOIN pg_type t ON t.oid = a.atttypid
+                                  WHERE co.oid = a.attcollation AND co.oid <> t.typcollation),
                    'default', pg_get_expr(d.adbin, d.adrelid), 'generated', a.attgenerated, 'identity', a.attidentity,
                    'sequence', (SELECT s.objid::regclass::text FROM pg_depend s
                                  WHERE s.classid = 'pg_class'::regclass AND s.refclassid = 'pg_class'::regclass
@@ -122,6 +129,7 @@ const relationSql = `
                                  CASE c.relkind WHEN 'p' THEN ' ON ONLY ' ELSE ' ON ' END || quote_ident($1) || '.' || quote_ident($2)) AS t (def, head)
            WHERE i.indrelid = c.oid AND strpos(def, head) > 0 AND (i.indisvalid OR c.relkind = 'p')
              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = x.oid AND conrelid = c.oid AND contype IN ('p', 'u', 'x'))) AS indexes,
+         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) AS parent,
          EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal) AS triggers,
          (SELECT json_agg(DISTINCT conrelid::regclass::text) FROM pg_constraint
            WHERE confrelid = c.oid AND contype = 'f' AND confdeltype IN ('c', 'n', 'd')) AS cascades,
@@ -133,6 +141,9 @@ const relationSql = `
     LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid AND pt.partstrat = 'l' AND pt.partnatts = 1
     LEFT JOIN pg_attribute key ON key.attrelid = c.oid AND key.attnum = pt.partattrs[0]
    WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
+
+/** A table's rows are also its children's: to replace all of them would empty those. */
+export const inherited = "the parent of other tables by inheritance";
 
 const kinds: Readonly<Record<string, string>> = {
   v: "a view",
@@ -150,8 +161,8 @@ export async function readRelation(
   if (row === undefined) return undefined;
   const { relkind, key, partitioning, triggers, comment, owner } = row;
   return {
-    kind: relkind === "r" ? "plain" : key === null ? "other" : "partitioned",
-    otherwise: kinds[relkind] ?? `partitioned by ${partitioning}`,
+    kind: relkind === "r" && !row.parent ? "plain" : key === null ? "other" : "partitioned",
+    otherwise: row.parent ? inherited : (kinds[relkind] ?? `partitioned by ${partitioning}`),
     key: key ?? undefined,
     columns: (row.columns ?? []).map(columnOf),
     checks: row.checks ?? [],
@@ -165,10 +176,11 @@ export async function readRelation(
   };
 }
 
-function columnOf({ generated, identity, sequence, comment, ...column }: ColumnRow): Column {
+function columnOf({ collation, generated, identity, sequence, comment, ...column }: ColumnRow): Column {
   return {
     name: column.name,
     type: column.type,
+    ...(collation !== null && { collation }),
     notNull: column.notNull,
     default: column.default ?? undefined,
     computed: generated !== "" || identity !== "",

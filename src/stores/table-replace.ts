@@ -12,6 +12,7 @@ import { type Partition, type Relation, readRelation } from "./table-relation.js
 import type { Session } from "./table-session.js";
 import { misfit } from "./table-shape.js";
 import { partitionCheck } from "./table-side.js";
+import { carryOut } from "./table-work.js";
 
 /**
  * Puts the rows in the place of the table's old ones.
@@ -115,7 +116,7 @@ export async function lockAndGrow(
   else if (!stronger) await session.query(`LOCK TABLE ONLY ${table} IN ${lock} MODE`);
   const grown = await grow(session, address, fitted);
   if (!grown.ok) return grown;
-  for (const statement of work.statements) await session.query(statement);
+  await carryOut(session, address.schema, work.statements);
   return ok(undefined);
 }
 
@@ -131,7 +132,7 @@ function exchangeSql(publishing: Publishing, manner: Manner): string {
   const { where } = whereOf(publishing.loading, manner);
   const which = where && key !== undefined ? ` WHERE ${quoted(key)} = ${literal(where.value)}` : "";
   return `
-    WITH gone AS (DELETE FROM ${relation(schema, name)}${which} RETURNING 1), counted AS (SELECT count(*) FROM gone)
+    WITH gone AS (DELETE FROM ONLY ${relation(schema, name)}${which} RETURNING 1), counted AS (SELECT count(*) FROM gone)
     INSERT INTO ${relation(address.schema, address.table)} (${into}) SELECT ${from} FROM counted CROSS JOIN ${relation(side.schema, side.name)} AS s`;
 }
 
@@ -160,16 +161,22 @@ export async function becomeTable(
     );
   await session.query(`ALTER TABLE ${fresh} RENAME TO ${quoted(address.table)}`);
   const table = { schema: address.schema, name: address.table };
-  if (indexed && key !== undefined) {
-    const [name] = niceName(address.table, [key], "idx");
-    await session.query(
-      `CREATE INDEX ${quoted(name!)} ON ${relation(table.schema, table.name)} (${quoted(key)})`,
-    );
+  if (indexed && key !== undefined && !isLed(work, key)) {
+    const names = niceName(address.table, [key], "idx");
+    const under = (name: string) =>
+      `CREATE INDEX ${quoted(name)} ON ${relation(table.schema, table.name)} (${quoted(key)})`;
+    await carryOut(session, address.schema, [{ names, under }]);
   }
-  for (const statement of work.statements) await session.query(statement);
+  await carryOut(session, address.schema, work.statements);
   if (marked) await comment(session, table, publishing.mark(content, wanted.comment));
   return ok({ content, checksum: checksum.value });
 }
+
+/** Whether an index that is declared finds the rows of a partition as well. */
+const isLed = ({ keys, indexes }: Publishing["work"], key: string): boolean =>
+  [...keys, ...indexes.flatMap(({ method, columns }) => (method === "btree" ? [columns] : []))].some(
+    ([first]) => first === key,
+  );
 
 const comment = (
   session: Session,

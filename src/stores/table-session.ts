@@ -42,7 +42,8 @@ export class Session {
     const session = new Session(opened.value, client.value, signal);
     return session.guard("set up the connection", async () => {
       // The bounds of partitions are read as text: a backslash in one must stand for itself.
-      await session.query("SET standard_conforming_strings = on");
+      // And dates as targets spell them.
+      await session.query("SET standard_conforming_strings = on; SET datestyle = 'ISO, YMD'");
       return ok(session);
     });
   }

@@ -4,7 +4,7 @@ import type { Contract } from "../core/rule.js";
 import type { TableColumn } from "../engine/ports.js";
 import { type Address, cut } from "./table-name.js";
 import type { Column, Relation } from "./table-relation.js";
-import { holds, merged, sameType } from "./table-types.js";
+import { collationIn, holds, isInteger, merged, sameType } from "./table-types.js";
 
 /** A source's column and where it goes. */
 interface Placed {
@@ -13,11 +13,13 @@ interface Placed {
   readonly name: string;
   /** What the column is in the table, once the table has grown. */
   readonly type: string;
+  readonly collation?: string;
   /** The source has no value of it. */
   readonly unseen?: true;
 }
 
 interface Grown extends TableColumn {
+  readonly collation?: string;
   /** What it was. */
   readonly from: string;
 }
@@ -40,6 +42,8 @@ export interface FitOptions {
   readonly key: string | undefined;
   /** The same, if the source has it, and it is to agree with the partition. */
   readonly ownKey: string | undefined;
+  /** Columns of the source to whose types the table grows, though that holds not every value of its own type: each is checked. */
+  readonly widened?: ReadonlySet<string>;
   /** Columns of the table that are known to hold no value, though it has rows. */
   readonly empty?: ReadonlySet<string>;
 }
@@ -101,13 +105,15 @@ function placement(pairs: readonly Pair[], options: FitOptions): Fit {
   const placed = kept.map(({ column, into }) => {
     if (into === undefined) return asIs(column);
     const { name: source, unseen } = column;
-    return { source, name: into.name, type: typeIn(column, into, options), ...(unseen && { unseen }) };
+    const type = typeIn(column, into, options);
+    return { source, name: into.name, type, ...collationIn(into, type), ...(unseen && { unseen }) };
   });
   const changed = kept.flatMap(({ into }, index) => {
-    const { name, type } = placed[index]!;
-    return into === undefined || sameType(into.type, type)
-      ? []
-      : [{ name, type, from: into.type, default: into.default !== undefined }];
+    const { name, type, collation } = placed[index]!;
+    if (into === undefined || sameType(into.type, type)) return [];
+    return [
+      { name, type, ...(collation && { collation }), from: into.type, default: into.default !== undefined },
+    ];
   });
   const isRetyped = ({ type, from }: Grown): boolean => merged(from, type) === undefined;
   return {
@@ -115,16 +121,17 @@ function placement(pairs: readonly Pair[], options: FitOptions): Fit {
     added: placed
       .filter((_, index) => kept[index]!.into === undefined)
       .map(({ name, type }) => ({ name, type })),
-    grown: changed.filter((one) => !isRetyped(one)).map(({ name, type, from }) => ({ name, type, from })),
+    grown: changed.filter((one) => !isRetyped(one)).map(({ default: _, ...one }) => one),
     retyped: changed.filter(isRetyped),
     left: left.map(({ column }) => column.name),
   };
 }
 
 /** What the table's column is once it has taken the source's. */
-function typeIn({ type, unseen }: TableColumn, into: Column, options: FitOptions): string {
+function typeIn({ name, type, unseen }: TableColumn, into: Column, options: FitOptions): string {
   const isKey = options.ownKey !== undefined && into.name === options.ownKey;
   if (unseen || isKey || options.contract !== "evolve") return into.type;
+  if (options.widened?.has(name)) return type;
   return merged(into.type, type) ?? (options.empty?.has(into.name) ? type : into.type);
 }
 
@@ -146,17 +153,21 @@ function pair(existing: readonly Column[], source: readonly TableColumn[]): read
   return source.map((column) => {
     const name = cut(column.name);
     const into = existing.find((other) => other.name === name);
-    if (into || alike(name, exact).length !== 1) return { column, into };
+    if (into || alike(name, exact).length !== 1) return { column: asked(column, into), into };
     const found = alike(
       name,
       existing.map((other) => other.name),
     );
-    return {
-      column,
-      into: found.length === 1 ? existing.find((other) => other.name === found[0]) : undefined,
-    };
+    const other = found.length === 1 ? existing.find((one) => one.name === found[0]) : undefined;
+    return { column: asked(column, other), into: other };
   });
 }
+
+/** A type that is only what the first rows look like is no reason to widen an integer of somebody's. */
+const asked = (column: TableColumn, into: Column | undefined): TableColumn =>
+  into && column.sampled && isInteger(column.type) && isInteger(into.type)
+    ? { ...column, type: into.type }
+    : column;
 
 const alike = (name: string, names: readonly string[]): readonly string[] =>
   names.filter((other) => other.toLowerCase() === name.toLowerCase());
@@ -220,7 +231,7 @@ export function changesOf({ added, grown, retyped, left }: Fit): readonly string
       ({ name, type, from }) =>
         `column \`${name}\`, which had no values, was changed from \`${from}\` to \`${type}\``,
     ),
-    ...left.map((name) => `column \`${name}\` of the source was left out: the table is to stay as it is`),
+    ...left.map((name) => `column \`${name}\` of the source was left out`),
   ];
 }
 

@@ -6,6 +6,7 @@ import { nameOf } from "./table-plan.js";
 import type { Column, Relation } from "./table-relation.js";
 import { type Session, sqlState } from "./table-session.js";
 import { misfit } from "./table-shape.js";
+import { typed } from "./table-types.js";
 
 /** Where the rows are until they are published. */
 export interface Side {
@@ -17,10 +18,11 @@ export interface Side {
 export const partitionCheck = "dmake_partition";
 
 interface Room {
-  readonly placed: readonly { readonly name: string; readonly type: string }[];
+  readonly placed: readonly Pick<Column, "name" | "type" | "collation">[];
   readonly table: Relation | undefined;
   readonly strategy: Strategy;
   readonly key: string | undefined;
+  /** With its collation. */
   readonly keyType: string;
 }
 
@@ -48,10 +50,10 @@ function definitions(
 ): readonly string[] {
   const existing = table?.columns ?? [];
   const keyed = key === undefined ? [] : [keyDefinition(key, keyType, partition)];
-  const sent = (column: { name: string; type: string }): string => {
+  const sent = (column: Room["placed"][number]): string => {
     if (column.name === key) return keyDefinition(key, keyType, partition);
     const notNull = existing.find(({ name }) => name === column.name)?.notNull;
-    return `${quoted(column.name)} ${column.type}${notNull ? " NOT NULL" : ""}`;
+    return `${quoted(column.name)} ${typed(column)}${notNull ? " NOT NULL" : ""}`;
   };
   const checked = key === undefined ? [] : [keyCheck(key, partition)];
   if (table === undefined || strategy !== "swap") {
@@ -75,8 +77,8 @@ const keyCheck = (key: string, value: string): string =>
   `CONSTRAINT ${partitionCheck} CHECK (${quoted(key)} = ${literal(value)})`;
 
 /** A column that is not sent, as a partition has to have it. An identity's numbers come from the sequence of its parent. */
-export function definitionOf({ name, type, notNull, default: value, ...column }: Column): string {
-  const { generated, identity } = column;
+export function definitionOf(column: Column): string {
+  const { name, notNull, default: value, generated, identity } = column;
   const filled = generated
     ? ` GENERATED ALWAYS AS (${value}) ${generated}`
     : identity
@@ -84,7 +86,7 @@ export function definitionOf({ name, type, notNull, default: value, ...column }:
       : value === undefined
         ? ""
         : ` DEFAULT ${value}`;
-  return `${quoted(name)} ${type}${filled}${notNull ? " NOT NULL" : ""}`;
+  return `${quoted(name)} ${typed(column)}${filled}${notNull ? " NOT NULL" : ""}`;
 }
 
 /** Gives a side table that somebody else has made the partition column, or the CHECK of it. */
@@ -109,17 +111,28 @@ export async function ensureKey(
 export async function keyFits(
   session: Session,
   address: Address,
-  key: string,
-  type: string,
+  { key, type, strategy }: { key: string; type: string; strategy: Strategy },
 ): Promise<Result<void>> {
   if (type === "text") return ok(undefined);
   const { partition = "" } = address;
   const help = `spell the partition as Postgres spells a \`${type}\`, as \`table:${nameOf(address)}/${examples[type] ?? "…"}\`, or let \`partitionColumn\` in the Datafile name another column`;
   const is = `the partition column \`${key}\` is \`${type}\``;
   const spelling = await spellingOf(session, partition, type);
+  if (spelling === partition && strategy === "swap" && isPadded(partition, type))
+    return misfit(
+      address,
+      [`${is}, in which a partition's \`${partition}\` is filled up with spaces and not found again`],
+      `make the table anew with \`${key}\` as \`text\` or \`varchar\`, or let \`partitionColumn\` in the Datafile name another column`,
+    );
   if (spelling === partition) return ok(undefined);
   if (spelling === undefined) return misfit(address, [`${is}, and \`${partition}\` is none`], help);
   return misfit(address, [`${is}, in which \`${partition}\` is spelt \`${spelling}\``], help);
+}
+
+/** In a bound, that is: a cast to text takes the spaces off again. */
+function isPadded(value: string, type: string): boolean {
+  const length = /^character\((\d+)\)$/.exec(type)?.[1];
+  return length !== undefined && [...value].length < Number(length);
 }
 
 const examples: Readonly<Record<string, string>> = {

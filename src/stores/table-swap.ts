@@ -1,20 +1,24 @@
 // Publishes a side table as a partition: conforms it to its parent, then attaches it in the place of the old one. Knows nothing of the ledger or of commits.
 import { strict as assert } from "node:assert";
+import type pg from "pg";
 import { ok, type Result } from "../core/failure.js";
 import { nameTaken } from "./table-catalog.js";
 import { contentOf } from "./table-content.js";
 import { sideWork } from "./table-declared.js";
 import { conform, ensureSchema, grow, grows } from "./table-evolve.js";
 import { handOn, type Kept, readKept, rename } from "./table-keep.js";
+import type { Loading } from "./table-loading.js";
 import { withRelationLocks } from "./table-locks.js";
 import { readWords } from "./table-mark.js";
 import { type Address, literal, partitionNames, quoted, relation } from "./table-name.js";
 import { type Placed, type Publishing, sumSide } from "./table-publishing.js";
 import { findPartition, type Partition, readRelation } from "./table-relation.js";
 import { replaceInPlace } from "./table-replace.js";
-import type { Session } from "./table-session.js";
+import { type Session, sqlState } from "./table-session.js";
 import { misfit } from "./table-shape.js";
 import { partitionCheck, type Side } from "./table-side.js";
+import { typed } from "./table-types.js";
+import { carryOut } from "./table-work.js";
 
 /**
  * Puts the rows in the place of the partition's old ones.
@@ -58,8 +62,20 @@ export async function swapIn(publishing: Publishing): Promise<Result<Placed>> {
   const placed = await withRelationLocks(session, address, patience, async () => {
     if (parent === undefined) await createParent(session, address, side, key);
     return replacePartition(publishing, kept);
-  });
+  }).catch((error) => heldByDefault(loading, error));
   return placed.ok ? ok({ content, checksum: checksum.value }) : placed;
+}
+
+/** ATTACH does not take rows of the partition out of a DEFAULT one. */
+function heldByDefault({ address, side, key }: Loading, error: unknown): Result<never> {
+  const { table, schema, constraint } = error as pg.DatabaseError;
+  if (sqlState(error) !== "23514" || constraint !== undefined || table === side.name) throw error;
+  const name = `${schema}.${table}`;
+  return misfit(
+    address,
+    [`\`${name}\`, a DEFAULT partition, holds rows of \`${address.partition}\``],
+    `take them out of it, as \`DELETE FROM ${name} WHERE ${key} = ${literal(address.partition ?? "")}\`; this load brings them`,
+  );
 }
 
 function checkSimple(address: Address, old: Partition | undefined): Result<void> {
@@ -81,7 +97,7 @@ async function createParent(
 ): Promise<void> {
   const made = (await readRelation(session, schema, side.name))!;
   const columns = made.columns.map(
-    ({ name, type }) => `${quoted(name)} ${type}${name === key ? " NOT NULL" : ""}`,
+    (column) => `${quoted(column.name)} ${typed(column)}${column.name === key ? " NOT NULL" : ""}`,
   );
   await session.query(
     `CREATE TABLE ${relation(schema, table)} (${columns.join(", ")}) PARTITION BY LIST (${quoted(key)})`,
@@ -106,6 +122,8 @@ async function replacePartition(
   const fresh = relation(address.schema, side.name);
   const replaced = old && relation(old.schema, old.name);
   if (replaced) await session.query(`ALTER TABLE ${parent} DETACH PARTITION ${replaced}`);
+  // Before the new one comes, which has all of it already: an old primary key would be its second.
+  await carryOut(session, address.schema, work.statements);
   await session.query(
     `ALTER TABLE ${parent} ATTACH PARTITION ${fresh} FOR VALUES IN (${literal(address.partition!)})`,
   );
@@ -113,7 +131,6 @@ async function replacePartition(
   const name = old?.schema === address.schema ? old.name : await freeName(session, address);
   await session.query(`ALTER TABLE ${fresh} DROP CONSTRAINT ${partitionCheck}`);
   await session.query(`ALTER TABLE ${fresh} RENAME TO ${quoted(name)}`);
-  for (const statement of work.statements) await session.query(statement);
   await rename(session, { schema: address.schema, name }, side.name, kept);
   return ok(undefined);
 }

@@ -37,15 +37,32 @@ function parse(text: string): Type {
 
 /** Decimal digits that always fit an integer column's values: -32768 has 5, and so on. */
 const digits: Readonly<Record<string, number>> = { smallint: 5, integer: 10, bigint: 19 };
-const isInteger = (base: string): boolean => base in digits;
+const isIntegerBase = (base: string): boolean => base in digits;
+export const isInteger = (type: string): boolean => {
+  const { base, array } = parse(type);
+  return !array && isIntegerBase(base);
+};
 const isNumber = (base: string): boolean =>
-  isInteger(base) || base === "numeric" || base === "real" || base === "double precision";
+  isIntegerBase(base) || base === "numeric" || base === "real" || base === "double precision";
 const isText = (base: string): boolean =>
   base === "text" || base === "character varying" || base === "character";
 
+interface Typed {
+  readonly type: string;
+  readonly collation?: string | undefined;
+}
+
+/** The collation of a column, which has one of its own, once it has another type: a text that grows keeps it. */
+export const collationIn = ({ type, collation }: Typed, into: string): { readonly collation?: string } =>
+  collation !== undefined && (sameType(type, into) || isText(parse(into).base)) ? { collation } : {};
+
+/** A column's type as a definition has it, with its collation. */
+export const typed = ({ type, collation }: Typed): string =>
+  collation === undefined ? type : `${type} COLLATE ${collation}`;
+
 /** Digits before and after the point; unbounded for a bare `numeric`, which keeps whatever it is given. */
 function decimal({ base, args }: Type): { whole: number; scale: number } {
-  if (isInteger(base)) return { whole: digits[base]!, scale: 0 };
+  if (isIntegerBase(base)) return { whole: digits[base]!, scale: 0 };
   const [precision, scale = 0] = args;
   return precision === undefined
     ? { whole: Number.POSITIVE_INFINITY, scale: Number.POSITIVE_INFINITY }
@@ -73,9 +90,9 @@ function baseHolds(to: Type, from: Type): boolean {
   switch (to.base) {
     case "integer":
     case "bigint":
-      return isInteger(from.base) && digits[from.base]! <= digits[to.base]!;
+      return isIntegerBase(from.base) && digits[from.base]! <= digits[to.base]!;
     case "numeric": {
-      if (!isInteger(from.base) && from.base !== "numeric") return false;
+      if (!isIntegerBase(from.base) && from.base !== "numeric") return false;
       const [room, need] = [decimal(to), decimal(from)];
       return room.whole >= need.whole && room.scale >= need.scale;
     }
@@ -90,7 +107,7 @@ function baseHolds(to: Type, from: Type): boolean {
     case "time with time zone":
       return from.base === to.base && precision(from) <= precision(to);
     case "text":
-      return isText(from.base) || isInteger(from.base) || from.base === "numeric" || from.base === "uuid";
+      return isText(from.base) || isIntegerBase(from.base) || from.base === "numeric" || from.base === "uuid";
     case "character varying": {
       const length = to.args[0] ?? Number.POSITIVE_INFINITY;
       return (
@@ -127,7 +144,7 @@ export function merged(table: string, source: string): string | undefined {
 const maxPrecision = 1000;
 
 function commonDecimal(one: Type, other: Type): string | undefined {
-  const exact = ({ base }: Type): boolean => isInteger(base) || base === "numeric";
+  const exact = ({ base }: Type): boolean => isIntegerBase(base) || base === "numeric";
   if (!exact(one) || !exact(other)) return undefined;
   const [a, b] = [decimal(one), decimal(other)];
   const scale = Math.max(a.scale, b.scale);

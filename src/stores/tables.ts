@@ -13,7 +13,7 @@ import { readFound } from "./table-found.js";
 import { connectionName, type Run } from "./table-holder.js";
 import { Loading } from "./table-loading.js";
 import { lockLoad, type Patience, usualPatience } from "./table-locks.js";
-import { type Address, addressOf } from "./table-name.js";
+import { type Address, addressOf, pathWithoutLedger } from "./table-name.js";
 import { type PublishedLoad, publishLoad, targetOf } from "./table-publish.js";
 import type { Querying } from "./table-query.js";
 import { Reader } from "./table-reader.js";
@@ -29,10 +29,12 @@ export interface TablesOptions {
 }
 
 // Limits that a role or database may have for people's queries: a load has no time limit while rows come in. For this
-// transaction only, so that a pooler can give the connection to others after it.
+// transaction only, so that a pooler can give the connection to others after it. Rows that a policy hides would not be
+// replaced: without `row_security` Postgres refuses to look at such a table at all.
 const loadSettingsSql = `
   SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
-         set_config('lock_timeout', '0', true), set_config('datestyle', 'ISO, YMD', true), set_config('application_name', $1, true)`;
+         set_config('lock_timeout', '0', true), set_config('row_security', 'off', true), set_config('datestyle', 'ISO, YMD', true), set_config('application_name', $1, true),
+         ${pathWithoutLedger(true)}`;
 
 type Already = { readonly kind: "already"; readonly trace: Trace };
 
@@ -162,7 +164,9 @@ class Tables {
     const [said] = entry?.trace.outputs ?? [];
     const there = found?.fact.kind === "present" && found.fact.digest === said?.digest;
     const same = entry?.fingerprint === fingerprintOf(attempt.recipe, attempt.inputs);
-    return ok(same && there ? entry.trace : undefined);
+    // The one by which it was found stale is nobody's work of the meantime.
+    const isKnown = entry !== undefined && entry.trace.attempt === attempt.previous?.attempt;
+    return ok(same && there && !isKnown ? entry.trace : undefined);
   }
 
   /** Looks, and keeps no lock of it: a lock that is taken after a savepoint goes with it. */

@@ -146,7 +146,7 @@ story(
         target,
       );
     const first = await partsWith("$`select ${1} from ${input}`");
-    assert.deepEqual(first, { kind: "sql", sql: 'select 1 from {"target":"table:a"}' });
+    assert.deepEqual(first, { kind: "sql", sql: 'select 1 from ${{"target":"table:a"}}' });
     assert.notDeepEqual(await partsWith('$`select ${"1"} from ${input}`'), first);
     assert.notDeepEqual(await partsWith("$`select ${2} from ${input}`"), first);
     assert.notDeepEqual(await partsWith('$`select ${1} from ${$.table("b")}`'), first);

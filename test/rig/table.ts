@@ -52,6 +52,12 @@ export async function testTable(
       await client.query(`CREATE TABLE ${table} (${definitions.join(", ")})`);
       return ok(columns);
     },
+    widen: async (wider) => {
+      for (const { name: column, type } of wider)
+        await client.query(`ALTER TABLE ${table} ALTER COLUMN ${pg.escapeIdentifier(column)} TYPE ${type}`);
+      columns = columns.map((one) => wider.find(({ name: column }) => column === one.name) ?? one);
+      return ok(undefined);
+    },
     copy: async (bytes, signal) => {
       const copying = client.query(from(`COPY ${table} (${names()}) FROM STDIN WITH (FORMAT binary)`));
       try {

@@ -228,7 +228,7 @@ story(
   async (scene) => {
     const targets = await months(scene);
     await swapped({ ...scene, sql: (text) => scene.sql(text.replaceAll("trips", "swaps")) });
-    await scene.sql("CREATE TABLE other (month text, id integer)");
+    await scene.sql("CREATE TABLE other (month text, id integer); INSERT INTO other VALUES ('x', 1)");
     await recordAsIs(scene.session, "table:other/x", part("other"), byKey);
     const asked: string[] = [];
     const { client } = scene.session;

@@ -732,6 +732,85 @@ test("a deadlock may pass, and is no mistake of the SQL", async () => {
   await client.end();
 });
 
+const impatient = { patience: { lockMs: 300, pauseMs: 20, tries: 4 } };
+
+test("statements that write into one table and declare indexes of it go one after the other", async () => {
+  await world.sql("CREATE TABLE among (month text, id int)");
+  const writing = async (of: string) => {
+    const table = { indexes: [{ columns: ["id"] }, { columns: ["month"] }] };
+    const attempt = attemptOf({ target: `table:among/${of}`, text: "", table });
+    const store = world.another(impatient);
+    const staged = value(await store.stage(attempt));
+    assert(staged.kind === "query");
+    const { writer } = staged;
+    return {
+      run: () => writer.run(statement(`insert into among values ('${of}', 1)`), never),
+      publish: () => store.publish(attempt, staged, made(1, attempt)),
+    };
+  };
+  const [first, second] = [await writing("2023-01"), await writing("2023-02")];
+  value(await first.run());
+  const run = second.run();
+  // The first one publishes only once the second one has written, or waits for it.
+  await Promise.race([run, untilWaiting(world)]);
+  const published = run.then(value).then(second.publish);
+  value(await first.publish());
+  value(await published);
+  assert.equal((await rowsOf("among")).length, 2);
+  assert.deepEqual(
+    await world.sql("SELECT indexname AS name FROM pg_indexes WHERE tablename = 'among' ORDER BY 1"),
+    [{ name: "among_id_idx" }, { name: "among_month_idx" }],
+  );
+});
+
+test("a partition made of its own table waits for those who publish into that, and they for it", async () => {
+  await month("2023-01", [1, "a"]);
+  await month("2023-02", [2, "b"]);
+  for (const name of [trips, { target: "table:public.trips/2023-01", unnamed: true } as const]) {
+    const [querying, loading] = [world.another(impatient), world.another(impatient)];
+    const attempt = attemptOf({ target: "table:trips/2023-02", text: `${name.target} again` });
+    const staged = value(await querying.stage(attempt));
+    assert(staged.kind === "query");
+    value(await staged.writer.query(statement("select id, zone from §", name), never));
+    const other = load(loading, {
+      target: "table:trips/2023-01",
+      columns: [{ name: "id", type: "integer" }],
+      rows: [[name === trips ? 7 : 8]],
+    });
+    await untilWaiting(world);
+    const rows = name === trips ? 2 : 1;
+    value(await querying.publish(attempt, staged, { ...made(rows, attempt) }));
+    value(await other);
+  }
+  assert.deepEqual(await world.sql("SELECT month, id FROM trips ORDER BY 1, 2"), [
+    { month: "2023-01", id: 8 },
+    { month: "2023-02", id: 7 },
+  ]);
+});
+
+test("statements that write some rows of a table take away what it says of all of them", async () => {
+  const columns = [
+    { name: "month", type: "text" },
+    { name: "id", type: "integer" },
+  ];
+  const whole = { target: "table:t", columns, rows: [["2023-01", 1]], table: { comment: "All trips" } };
+  value(await load(world.store, whole));
+  const before = await factOf(world.store, "table:t");
+  value(
+    await make(world.store, {
+      target: "table:t/2023-02",
+      how: "run",
+      text: "delete from t; insert into t values ('2023-02', 2)",
+    }),
+  );
+  const now = await factOf(world.store, "table:t");
+  assert.ok(now.kind === "present" && before.kind === "present" && now.digest !== before.digest);
+  assert.equal((await factOf(world.store, "table:t/2023-02")).kind, "present");
+  assert.deepEqual(await world.sql("SELECT obj_description('t'::regclass) AS comment"), [
+    { comment: "All trips" },
+  ]);
+});
+
 test("a new schema is made for a table and for a view", async () => {
   value(await make(world.store, { target: "table:fresh.t", text: "select 1 as x" }));
   value(
@@ -742,4 +821,35 @@ test("a new schema is made for a table and for a view", async () => {
     }),
   );
   assert.deepEqual(await world.sql("SELECT * FROM newer.v"), [{ x: 1 }]);
+});
+
+test("a query's columns take the collations of the table, and a new table takes those of the query", async () => {
+  await world.sql(
+    `CREATE TABLE source (zone varchar(5) COLLATE "C", note text); INSERT INTO source VALUES ('a', 'b')`,
+  );
+  const shape = '(month text COLLATE "C" NOT NULL, zone text, note text COLLATE "C")';
+  for (const name of ["swapped", "owned"])
+    await world.sql(`CREATE TABLE ${name} ${shape} PARTITION BY LIST (month)`);
+  for (const name of ["merged", "deleted"]) await world.sql(`CREATE TABLE ${name} ${shape}`);
+  const text = "select zone, note from source";
+  const own = "select '2023-01'::text as month, zone, note from source";
+  for (const [name, wish] of [
+    ["swapped", { text }],
+    ["owned", { text: own, table: { ownKey: true } }],
+    ["merged", { text, table: { strategy: "merge", key: ["zone", "note"] } }],
+    ["deleted", { text }],
+    ["fresh", { text }],
+  ] as const) {
+    value(await make(world.store, { target: `table:${name}/2023-01`, ...wish }));
+    const rows = await world.sql(`SELECT month, zone, note FROM ${name}`);
+    assert.deepEqual(rows, [{ month: "2023-01", zone: "a", note: "b" }], name);
+  }
+  const fresh = await world.sql(
+    "SELECT column_name AS name, collation_name AS by FROM information_schema.columns WHERE table_name = 'fresh' ORDER BY 1",
+  );
+  assert.deepEqual(fresh, [
+    { name: "month", by: null },
+    { name: "note", by: null },
+    { name: "zone", by: "C" },
+  ]);
 });
