@@ -146,8 +146,12 @@ story(
         target,
       );
     const first = await partsWith("$`select ${1} from ${input}`");
-    assert.deepEqual(first, { kind: "sql", sql: 'select 1 from ${{"target":"table:a"}}' });
+    assert.deepEqual(first, { kind: "sql", sql: 'select ${1} from ${{"target":"table:a"}}' });
     assert.notDeepEqual(await partsWith('$`select ${"1"} from ${input}`'), first);
+    assert.notDeepEqual(
+      await partsWith('$`select ${$.name("x")} from ${input}`'),
+      await partsWith('$`select ${"x"} from ${input}`'),
+    );
     assert.notDeepEqual(await partsWith("$`select ${2} from ${input}`"), first);
     assert.notDeepEqual(await partsWith('$`select ${1} from ${$.table("b")}`'), first);
     assert.notDeepEqual(await partsWith("$`select ${1} from ${input}`", "view:x"), first);

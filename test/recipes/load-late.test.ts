@@ -14,7 +14,7 @@ after(() => rig.end());
 const good = (rows: number): string[] => Array.from({ length: rows }, (_, i) => `${i},${i % 7}`);
 const csv = (rows: number, last: string): string => ["id,n", ...good(rows), last, ...good(10), ""].join("\n");
 
-for (const rows of [30_000, 60_000, 200_000]) {
+for (const rows of [60_000, 120_000]) {
   test(`a value that is none, in row ${rows + 1}`, async () => {
     for (const [name, bytes] of [
       ["late.csv", csv(rows, "x,1")],
