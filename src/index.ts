@@ -23,7 +23,7 @@ import type {
 import { parameter, secretValue } from "./datafile/parameter.js";
 import { declarePool } from "./datafile/pool.js";
 import type { Dollar } from "./datafile/shell.js";
-import type { SqlFileOptions, SqlGiven, SqlOptions } from "./datafile/sql-options.js";
+import type { SqlFileOptions, SqlGiven, SqlTextOptions } from "./datafile/sql-options.js";
 import { sqlRule } from "./datafile/sql-rule.js";
 import type { Sql, SqlDollar, SqlTable } from "./datafile/sql-template.js";
 import { tableRule } from "./datafile/table-rule.js";
@@ -66,8 +66,8 @@ export type {
   SqlDollar,
   SqlFileOptions,
   SqlGiven,
-  SqlOptions,
   SqlTable,
+  SqlTextOptions,
   TableOptions,
   Values,
   Wild,
@@ -155,7 +155,7 @@ export function sql<
   const U extends Input | readonly Input[] = never,
 >(
   target: P,
-  options: SqlOptions<Bound<P>, I, A, U>,
+  options: SqlTextOptions<Bound<P>, I, A, U>,
   query: (given: SqlGiven<Bound<P>>) => Sql,
 ): RuleHandle<Bound<P>>;
 export function sql(

@@ -5,7 +5,9 @@ import type { Graph } from "../core/graph.js";
 import type { Stores } from "../engine/facts.js";
 import { type Previewed, preview } from "../engine/preview.js";
 import { checkSources } from "../engine/sources.js";
-import { type Listed, type NeedsManifest, type Plan, type ReadList, readManifest } from "./plan.js";
+import { type Listed, type NeedsManifest, type Plan, plan, type ReadList, readManifest } from "./plan.js";
+import type { Renderer } from "./render.js";
+import type { Run } from "./run.js";
 import { filesBeside } from "./world.js";
 
 /** A target that lists values, as a query found it. */
@@ -38,6 +40,44 @@ export function listReader(query: Query): { readonly readList: ReadList; readonl
     return ok<Listed>(text.value === undefined ? { kind: "unknown" } : { kind: "read", text: text.value });
   };
   return { readList, lists };
+}
+
+/** What a verb that builds nothing looks at the world with. */
+export const queryOf = ({ wired, around }: Run): Query => ({
+  stores: wired.stores,
+  forced: false,
+  signal: around.interruptible,
+});
+
+export interface PlannedQuery {
+  readonly planned: Result<Plan | undefined>;
+  readonly lists: readonly List[];
+}
+
+/** The plan for a verb that builds nothing, with its lists as they are now. With `unknown: "over"` there is none where one is not known yet. */
+export async function planQuery(
+  run: Run,
+  { unknown = "unknown" }: { readonly unknown?: "unknown" | "over" } = {},
+): Promise<PlannedQuery> {
+  const { readList, lists } = listReader(queryOf(run));
+  const planned = await plan({
+    ...run.planning,
+    warn: () => undefined,
+    readList: async (...list) => {
+      const listed = await readList(...list);
+      run.around.mortal();
+      return listed.ok && listed.value.kind === "unknown" ? ok({ kind: unknown }) : listed;
+    },
+  });
+  return { planned, lists };
+}
+
+/** Tells of the lists that are not up to date. */
+export function warnOfLists(lists: readonly List[], renderer: Renderer): void {
+  for (const list of lists) {
+    const warning = listWarning(list);
+    if (warning) renderer.event({ event: "warning", ...warning });
+  }
 }
 
 /** How every step of a plan stands, in order. */

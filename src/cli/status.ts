@@ -3,9 +3,9 @@ import type { Graph } from "../core/graph.js";
 import type { Rule, Step } from "../core/rule.js";
 import { isRelationName } from "../core/target.js";
 import { diagnoseInShort } from "./diagnose.js";
-import { type List, listReader, listWarning } from "./lists.js";
+import { type List, planQuery, warnOfLists } from "./lists.js";
 import { type StatusCommand, states } from "./options.js";
-import { type Plan, plan } from "./plan.js";
+import type { Plan } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer } from "./render.js";
 import { aligned } from "./rows.js";
@@ -17,23 +17,12 @@ import { attemptsOf } from "./world.js";
 export const runStatus = (command: StatusCommand, around: Surroundings): Promise<Ending> =>
   inProject(command, { around, renderer: messageRenderer(around.screen), writable: false }, tellAll);
 
-async function tellAll({ command, around, renderer, wired, planning }: Run<StatusCommand>): Promise<Ending> {
-  const { stores } = wired;
-  const { readList, lists } = listReader({ stores, forced: false, signal: around.interruptible });
-  const planned = await plan({
-    ...planning,
-    warn: () => undefined,
-    readList: async (...list) => {
-      const listed = await readList(...list);
-      around.mortal();
-      return listed;
-    },
-  });
+async function tellAll(run: Run<StatusCommand>): Promise<Ending> {
+  const { command, around, renderer } = run;
+  const { stores } = run.wired;
+  const { planned, lists } = await planQuery(run);
   if (!planned.ok) return refused(renderer, planned.error);
-  for (const list of lists) {
-    const warning = listWarning(list);
-    if (warning) renderer.event({ event: "warning", ...warning });
-  }
+  warnOfLists(lists, renderer);
   if (!planned.value) return "failed";
   const known = { stores, signal: around.interruptible(), attempts: attemptsOf() };
   const lines: Line[] = [];

@@ -3,9 +3,9 @@ import { ok, type Result } from "../core/failure.js";
 import { isRelationName } from "../core/target.js";
 import { shellWord } from "../core/word.js";
 import type { Verified } from "../engine/ports.js";
-import { listReader } from "./lists.js";
+import { planQuery } from "./lists.js";
 import type { VerifyCommand } from "./options.js";
-import { type Plan, plan } from "./plan.js";
+import type { Plan } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer } from "./render.js";
 import { ended, inProject, type Run, refused } from "./run.js";
@@ -15,17 +15,8 @@ export const runVerify = (command: VerifyCommand, around: Surroundings): Promise
   inProject(command, { around, renderer: messageRenderer(around.screen), writable: false }, verifyAll);
 
 async function verifyAll(run: Run<VerifyCommand>): Promise<Ending> {
-  const { command, around, renderer, wired, planning } = run;
-  const { readList } = listReader({ stores: wired.stores, forced: false, signal: around.interruptible });
-  const planned = await plan({
-    ...planning,
-    warn: () => undefined,
-    readList: async (...list) => {
-      const listed = await readList(...list);
-      around.mortal();
-      return listed;
-    },
-  });
+  const { command, around, renderer } = run;
+  const { planned } = await planQuery(run);
   if (!planned.ok) return refused(renderer, planned.error);
   if (!planned.value) return "failed";
   const started = performance.now();

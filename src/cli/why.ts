@@ -1,14 +1,12 @@
 // The verb `why`: says of targets why they are stale, or what makes them fresh. Knows nothing of how either is judged, and changes nothing.
 import { statSync } from "node:fs";
-import { ok } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
 import type { Previewed } from "../engine/preview.js";
 import { type Evidence, type Explanation, explain } from "./explain.js";
 import type { Telling } from "./explain-part.js";
 import { explanationLine, explanationText } from "./explain-text.js";
-import { type List, listReader, listWarning, previewAll } from "./lists.js";
+import { type List, planQuery, previewAll, queryOf, warnOfLists } from "./lists.js";
 import type { WhyCommand } from "./options.js";
-import { plan } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import { messageRenderer, type Screen } from "./render.js";
 import { ended, inProject, type Run, refused } from "./run.js";
@@ -18,29 +16,17 @@ export const runWhy = (command: WhyCommand, around: Surroundings): Promise<Endin
   return inProject(command, { around, renderer, writable: false }, explainAll);
 };
 
-async function explainAll({ command, around, renderer, wired, planning }: Run<WhyCommand>): Promise<Ending> {
-  const query = { stores: wired.stores, forced: false, signal: around.interruptible };
-  const { readList, lists } = listReader(query);
-  const planned = await plan({
-    ...planning,
-    warn: () => undefined,
-    readList: async (...list) => {
-      const listed = await readList(...list);
-      around.mortal();
-      // What is not known yet is told of, and nothing else.
-      return listed.ok && listed.value.kind === "unknown" ? ok({ kind: "over" }) : listed;
-    },
-  });
+async function explainAll(run: Run<WhyCommand>): Promise<Ending> {
+  const { command, around, renderer } = run;
+  // What is not known yet is told of, and nothing else.
+  const { planned, lists } = await planQuery(run, { unknown: "over" });
   if (!planned.ok) return refused(renderer, planned.error);
-  for (const list of lists) {
-    const warning = listWarning(list);
-    if (warning) renderer.event({ event: "warning", ...warning });
-  }
+  warnOfLists(lists, renderer);
   const teller = tellerOf(command, around.screen);
   // What is not known yet hangs on the last list that was asked for.
   if (!planned.value) return tellMissing(lists, teller);
   const { graph, wanted } = planned.value;
-  const previewed = await previewAll(planned.value, query);
+  const previewed = await previewAll(planned.value, queryOf(run));
   if (!previewed.ok) return ended(renderer, previewed.error);
   // Names that were given one by one are told in full; of the many that a goal stands for, only what is stale.
   const full = wanted.length <= Math.max(1, command.words.length);

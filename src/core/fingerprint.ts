@@ -11,6 +11,7 @@ import type {
   Step,
   TableDeclaration,
 } from "./rule.js";
+import { isViewName } from "./target.js";
 import { absent, type Digest, type NamedDigest, type Parts } from "./trace.js";
 
 export const digestOf = (text: string | Uint8Array): Digest =>
@@ -113,7 +114,7 @@ function readingParts({ columns, rename = {}, csv }: ParquetRecipe | LoadRecipe)
 function sqlParts(recipe: SqlRecipe, names: SqlNames): Result<Record<string, string>> {
   const { source, version } = recipe;
   // A view and a table of one name share a record: the one is not there where the other is.
-  const makes = names.outputs[0]?.startsWith("view:") ? { makes: "view" } : {};
+  const makes = isViewName(names.outputs[0] ?? "") ? { makes: "view" } : {};
   const parts: Record<string, string> = { kind: "sql", ...makes, ...placeParts(recipe) };
   if (version !== undefined) return ok({ ...parts, version });
   if (source.from === "file") {

@@ -19,10 +19,15 @@ export type Target =
       readonly partition: string | undefined;
     };
 
-const prefixes = { table: "table:", view: "view:" } as const;
+/** What the names of tables and views begin with. */
+export const relationPrefixes = { table: "table:", view: "view:" } as const;
 
-const relationKind = (name: string): keyof typeof prefixes | undefined =>
-  name.startsWith(prefixes.table) ? "table" : name.startsWith(prefixes.view) ? "view" : undefined;
+const relationKind = (name: string): keyof typeof relationPrefixes | undefined =>
+  name.startsWith(relationPrefixes.table)
+    ? "table"
+    : name.startsWith(relationPrefixes.view)
+      ? "view"
+      : undefined;
 
 /** Whether a name is that of something in the database. */
 export const isRelationName = (name: string): boolean => relationKind(name) !== undefined;
@@ -51,8 +56,8 @@ function parseFile(text: string, at?: Place): Result<Target> {
   return ok({ kind: "file", name });
 }
 
-function parseRelation(text: string, kind: keyof typeof prefixes, at?: Place): Result<Target> {
-  const body = text.slice(prefixes[kind].length);
+function parseRelation(text: string, kind: keyof typeof relationPrefixes, at?: Place): Result<Target> {
+  const body = text.slice(relationPrefixes[kind].length);
   const slash = body.indexOf("/");
   const qualified = slash < 0 ? body : body.slice(0, slash);
   const partition = slash < 0 ? undefined : body.slice(slash + 1);

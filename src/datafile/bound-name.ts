@@ -2,7 +2,7 @@
 import type { Place } from "../core/failure.js";
 import { type Domain, fill, type Pattern, shownValue, valueProblem } from "../core/pattern.js";
 import type { Binding, InputSpec } from "../core/rule.js";
-import { isRelationName, isTemporaryName } from "../core/target.js";
+import { isRelationName, isTemporaryName, isViewName, relationPrefixes } from "../core/target.js";
 import { refuse } from "./session.js";
 
 export interface Naming {
@@ -24,7 +24,7 @@ export function nameCheck({ outputs, inputs, domains, at }: Naming): (values: Bi
     return domain === undefined || domain.pending !== undefined;
   });
   const patterns = inputs.flatMap((input) => (input.kind === "pattern" ? [input.pattern] : []));
-  const mayBeTable = [...outputs, ...patterns].filter(couldBecomeTable);
+  const mayBeRelation = [...outputs, ...patterns].filter(couldBecomeRelation);
   const tables = outputs.filter(({ text }) => isRelationName(text));
   const files = outputs.filter(({ text }) => !isRelationName(text));
   const text = first?.text ?? "";
@@ -35,10 +35,11 @@ export function nameCheck({ outputs, inputs, domains, at }: Naming): (values: Bi
       if (problem === undefined) continue;
       refused(`\`${shownValue(value)}\`, as \`{${name}}\` of \`${text}\`, ${problem}`, at);
     }
-    for (const pattern of mayBeTable) {
+    for (const pattern of mayBeRelation) {
       const made = fill(pattern, values);
-      if (isRelationName(made))
-        refused(`\`${pattern.text}\` is a file, and \`${made}\` would be a table`, at);
+      if (!isRelationName(made)) continue;
+      const kind = isViewName(made) ? "view" : "table";
+      refused(`\`${pattern.text}\` is a file, and \`${made}\` would be a ${kind}`, at);
     }
     for (const pattern of tables) checkTable(pattern, values, at);
     for (const pattern of files) checkFile(pattern, values, at);
@@ -53,9 +54,9 @@ const refused = (problem: string, at: Place): never =>
     help: "take the value out of its list, in the function given to `valuesIn` if it is read from a file, or ask for another name",
   });
 
-/** Whether its literal beginning leaves it to the values to make it the name of a table. */
-const couldBecomeTable = ({ text, literals: [prefix = ""] }: Pattern): boolean =>
-  !isRelationName(text) && "table:".startsWith(prefix);
+/** Whether its literal beginning leaves it to the values to make it the name of a table or a view. */
+const couldBecomeRelation = ({ text, literals: [beginning = ""] }: Pattern): boolean =>
+  !isRelationName(text) && Object.values(relationPrefixes).some((prefix) => prefix.startsWith(beginning));
 
 /** What stands before the first dot of a table's name is its schema: no value may bring that dot with it. */
 function checkTable({ text, literals, wildcards }: Pattern, values: Binding, at: Place): void {

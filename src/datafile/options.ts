@@ -159,7 +159,7 @@ export interface TableOptions<W extends string, I, A> extends FromOne<W, I, A>, 
   readonly maxRejects?: number;
 }
 
-/** What is said of a table besides its rows. All but `strategy` and `contract` is done to a table that is there without loading it anew. */
+/** What is said of a table besides its rows. All but `partitionColumn`, `strategy`, `contract` and the `key` of a merge is done to a table that is there without loading it anew. */
 export interface TableShape {
   /**
    * The key column of a partitioned table; the wildcard after the `/` unless said. A column of the data of that name is

@@ -13,6 +13,10 @@ export interface SqlOptions<W extends string, I, A, U = never> extends Common<W,
   readonly from?: I & CheckInput<W, I>;
   /** Looked at as inputs are and not given to it. */
   readonly uses?: U & CheckInput<W, U>;
+}
+
+/** Beside SQL that is told in the Datafile. */
+export interface SqlTextOptions<W extends string, I, A, U = never> extends SqlOptions<W, I, A, U> {
   /** Stands for the SQL in place of its text: the target is stale when this changes, and not when the text does. */
   readonly version?: string;
 }

@@ -2,7 +2,7 @@
 import type { Failure, Place } from "../core/failure.js";
 import { fill, type Pattern, parseNamePattern } from "../core/pattern.js";
 import type { Binding, SqlNames, SqlRecipe, SqlValue, Statement } from "../core/rule.js";
-import { isRelationName } from "../core/target.js";
+import { isRelationName, isViewName } from "../core/target.js";
 import { type CommonOptions, declare, directoryProblem, guard } from "./declare.js";
 import { listed } from "./input.js";
 import { callerPlace, DeclarationError, refuse, take } from "./session.js";
@@ -52,7 +52,7 @@ export function sqlRule<W extends string>(
       if (!output) return undefined;
       for (const name of Object.keys(values)) checkName(name, output, place);
       partitionColumn = partitionColumnOf(output, options.partitionColumn);
-      return output.text.startsWith("view:")
+      return isViewName(output.text)
         ? viewProblem(output, options, place)
         : tableProblem(output, { partitionColumn, strategy: table?.strategy, at: place });
     },

@@ -19,8 +19,15 @@ export interface ShapeOptions {
 
 /** The options of `table` and `sql` that `declarationOf` reads. */
 export const shapeOptions = [
-  ...["partitionColumn", "strategy", "contract", "key", "indexes", "comment", "comments", "grants"],
-] as const;
+  "partitionColumn",
+  "strategy",
+  "contract",
+  "key",
+  "indexes",
+  "comment",
+  "comments",
+  "grants",
+] as const satisfies readonly (keyof ShapeOptions)[];
 
 const strategies = ["swap", "delete", "replace", "merge"] as const;
 const contracts = ["evolve", "freeze", "discard"] as const;
@@ -30,7 +37,7 @@ const privileges = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFEREN
 /** What is declared of the table, or nothing if nothing is. */
 export function declarationOf(options: ShapeOptions, at: Place): TableDeclaration | undefined {
   const known = [...shapeOptions, "maxRejects"] as const;
-  if (known.every((name) => options[name as keyof ShapeOptions] === undefined)) return undefined;
+  if (known.every((name) => options[name] === undefined)) return undefined;
   const strategy = optional(options.strategy, (one) => oneOf(one, strategies, "`strategy`", at));
   const contract = optional(options.contract, (one) => oneOf(one, contracts, "`contract`", at)) ?? "evolve";
   const key = optional(options.key, (one) => columnNames(one, "`key`", at));
@@ -84,7 +91,7 @@ const bad = (problem: string, at: Place, help: string): never =>
 function oneOf<T extends string>(given: unknown, known: readonly T[], what: string, at: Place): T {
   const found = known.find((one) => one === given);
   const list = known.map((one) => `"${one}"`).join(", ");
-  return found ?? bad(`${what} is one of ${list}, not \`${String(given)}\``, at, `${known[0]}`);
+  return found ?? bad(`${what} is one of ${list}, not \`${String(given)}\``, at, `"${known[0]}"`);
 }
 
 function text(given: unknown, what: string, at: Place): string {

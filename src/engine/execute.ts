@@ -106,21 +106,26 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
     options.waiting.onWait(holder);
   };
   const waiting = { ...options.waiting, onWait };
+  const resume = async () => {
+    const goesOn = !hasWaited || (await options.afterWait());
+    hasWaited = false;
+    return goesOn;
+  };
   if (store.amend && !forced && isAmendable(verdict, step)) {
     const amended = await store.amend(attempt, waiting);
-    if (!amended.ok) return amended.error.reason === "interrupted" ? ok({ how: "given-up" }) : amended;
-    if (amended.value)
+    const goesOn = await resume();
+    if (amended.ok && amended.value)
       return noted(attempt, options, {
         how: "amended",
         trace: amended.value,
         durationMs: sinceStart(attempt),
       });
+    if (!goesOn || isCut(amended)) return ok({ how: "given-up" });
+    if (!amended.ok) return amended;
   }
   const staged = await store.stage(attempt, waiting);
-  const goesOn = !hasWaited || (await options.afterWait());
-  // Interrupted before its recipe began: nothing of it has failed.
-  const isCut = !staged.ok && staged.error.reason === "interrupted";
-  if (!staged.ok) return goesOn && !isCut ? staged : ok({ how: "given-up" });
+  const goesOn = await resume();
+  if (!staged.ok) return goesOn && !isCut(staged) ? staged : ok({ how: "given-up" });
   if (staged.value.kind === "already")
     return ok({ trace: staged.value.trace, how: "already", durationMs: sinceStart(attempt) });
   if (!goesOn) {
@@ -137,6 +142,9 @@ export async function execute(judged: Judged, options: ExecuteOptions): Promise<
   note({ attempt, executed }, options);
   return executed;
 }
+
+/** Interrupted before its recipe began: nothing of it has failed. */
+const isCut = (begun: Result<unknown>): boolean => !begun.ok && begun.error.reason === "interrupted";
 
 function noted(attempt: Attempt, options: ExecuteOptions, executed: Executed): Result<Executed> {
   note({ attempt, executed: ok(executed) }, options);

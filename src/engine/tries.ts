@@ -96,7 +96,8 @@ async function tryOnce(
     origins: (inputs) => originsOf(inputs, { graph, facts }),
     settle: (known, outcome) => settle(known, { facts, graph, emit, asked, outcome }),
   });
-  if (!changed) return { kind: "ended", ended };
+  const isAmended = ended.ok && ended.value.how === "amended";
+  if (!changed || isAmended) return { kind: "ended", ended };
   if (!changed.ok) return { kind: "ended", ended: changed };
   const { verdict, trace } = changed.value;
   if (verdict.kind === "stale") return { kind: "again", judged: changed.value };

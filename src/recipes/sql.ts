@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { SqlRecipe, Statement } from "../core/rule.js";
-import { isRelationName } from "../core/target.js";
+import { isRelationName, isViewName } from "../core/target.js";
 import type { Job, Outcome, QueryWriter, Runner } from "../engine/ports.js";
 import { type Named, nameHint, statementOfFile } from "./sql-file.js";
 import { type Read, readSql } from "./sql-reading.js";
@@ -79,7 +79,7 @@ async function run(statement: Statement, job: Job, writer: QueryWriter): Rows {
 }
 
 function refusedForView({ kind }: Read, { step }: Job) {
-  if (kind === "query" || !step.id.startsWith("view:")) return undefined;
+  if (kind === "query" || !isViewName(step.id)) return undefined;
   const message = `\`${step.id}\` is a view, which is one query that changes nothing`;
   const hint = "make a table of it, or a rule for each";
   return { reason: "sql-error", code: "42601", message, hint } as const;

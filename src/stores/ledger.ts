@@ -191,7 +191,7 @@ const ofRows = new Set([
   "source_etag",
 ]);
 
-/** Both rows in one statement: 1 round trip while the table is locked. */
+/** All in one statement: 1 round trip while the table is locked. What was set aside before goes with the rows of then. */
 function recordSql(names: readonly string[], outcome: Load["outcome"]): string {
   const columns = names.join(", ");
   const placeholders = names.map((_, index) => `$${index + 1}`).join(", ");
@@ -202,12 +202,13 @@ function recordSql(names: readonly string[], outcome: Load["outcome"]): string {
         ? `${name} = coalesce(excluded.${name}, l.${name})`
         : `${name} = excluded.${name}`,
     );
+  const forgotten = `forgotten AS (DELETE FROM dmake.rejects WHERE (${key.join(", ")}) = (SELECT ${key.join(", ")} FROM loaded))`;
   return `
   WITH loaded AS (
     INSERT INTO dmake.loads AS l (${columns}) VALUES (${placeholders})
         ON CONFLICT (${key.join(", ")}) DO UPDATE SET ${replacement.join(", ")}, recorded_at = DEFAULT
     RETURNING ${columns}
-  )
+  )${outcome === "loaded" ? `, ${forgotten}` : ""}
   INSERT INTO dmake.history (outcome, ${columns}) SELECT $${names.length + 1}, * FROM loaded`;
 }
 
@@ -221,17 +222,12 @@ export async function recordLoad(session: Session, load: Load): Promise<void> {
 
 async function recordRejects(session: Session, { address, trace, rejected }: Load): Promise<void> {
   const { schema, table, partition = "" } = address;
-  const place = [schema, table, partition];
-  await session.query(
-    "DELETE FROM dmake.rejects WHERE schema_name = $1 AND table_name = $2 AND partition = $3",
-    place,
-  );
   if (rejected === undefined || rejected.rows.length === 0) return;
   await session.query(
     `INSERT INTO dmake.rejects (schema_name, table_name, partition, attempt, file, line, row, column_name, value, reason)
      SELECT $1, $2, $3, $4, $5, r.line, r."row", r."column", r.value, r.reason
        FROM jsonb_to_recordset($6::jsonb) AS r (line bigint, "row" bigint, "column" text, value text, reason text)`,
-    [...place, trace.attempt, rejected.file, JSON.stringify(rejected.rows.map(storable))],
+    [schema, table, partition, trace.attempt, rejected.file, JSON.stringify(rejected.rows.map(storable))],
   );
 }
 

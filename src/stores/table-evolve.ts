@@ -2,7 +2,6 @@
 import { ok, type Result } from "../core/failure.js";
 import type { TableColumn } from "../engine/ports.js";
 import type { Loading } from "./table-loading.js";
-import { lockSchema } from "./table-locks.js";
 import { type Address, quoted, relation } from "./table-name.js";
 import { type Column, type Relation, readRelation } from "./table-relation.js";
 import { type Session, sqlState } from "./table-session.js";
@@ -253,13 +252,4 @@ async function firstLoss(
     if (!/^(22...|42846)$/.test(sqlState(error) ?? "")) throw error;
     return `\`${name}\` is \`${into}\` in the table: ${(error as Error).message}`;
   }
-}
-
-/** Makes the table's schema if there is none yet, and moves the side table from the ledger's schema into it. */
-export async function ensureSchema(session: Session, { schema }: Address, side: Side): Promise<void> {
-  if (side.schema === schema) return;
-  await lockSchema(session, schema);
-  const there = await session.query("SELECT FROM pg_namespace WHERE nspname = $1", [schema]);
-  if (there.length === 0) await session.query(`CREATE SCHEMA ${quoted(schema)}`);
-  await session.query(`ALTER TABLE ${relation(side.schema, side.name)} SET SCHEMA ${quoted(schema)}`);
 }

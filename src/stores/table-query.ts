@@ -3,11 +3,13 @@ import { strict as assert } from "node:assert";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { digestOf } from "../core/fingerprint.js";
 import type { SqlName, Statement } from "../core/rule.js";
+import { isViewName } from "../core/target.js";
 import type { QueryWriter } from "../engine/ports.js";
 import { type Checksum, checksumOf } from "./table-checksum.js";
+import { schemaForSide } from "./table-home.js";
 import type { Loading } from "./table-loading.js";
 import { lockTable, type Patience, usualPatience, withRelationLocks } from "./table-locks.js";
-import { ledgerSchema, literal, quoted, relation, sideName } from "./table-name.js";
+import { literal, quoted, relation, sideName } from "./table-name.js";
 import { namesTable, sqlNameOf } from "./table-names.js";
 import { findPartition, type Relation, readRelation } from "./table-relation.js";
 import { misfit } from "./table-shape.js";
@@ -44,7 +46,7 @@ export class Querying implements QueryWriter {
   }
 
   get isView(): boolean {
-    return this.loading.address.target.startsWith("view:");
+    return isViewName(this.loading.address.target);
   }
 
   async query(statement: Statement, signal: AbortSignal): Promise<Result<number | undefined>> {
@@ -107,8 +109,7 @@ export class Querying implements QueryWriter {
   /** CREATE TABLE AS, and not INSERT: that one has no parallel plans. Locks what it reads, against DROP and ALTER alone. */
   async #fill(sent: Sent): Promise<Result<number>> {
     const { session, address, attempt } = this.loading;
-    const [home] = await session.query("SELECT FROM pg_namespace WHERE nspname = $1", [address.schema]);
-    const side = { schema: home ? address.schema : ledgerSchema, name: sideName(attempt.id, address) };
+    const side = { schema: await schemaForSide(session, address), name: sideName(attempt.id, address) };
     const prefix = `CREATE TABLE ${relation(side.schema, side.name)} AS\n`;
     const made = await this.#said(sent, prefix, async () =>
       ok(await session.run(prefix + sent.sql, sent.parameters)),

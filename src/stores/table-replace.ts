@@ -2,7 +2,8 @@
 import { ok, type Result } from "../core/failure.js";
 import { contentOf } from "./table-content.js";
 import { wordsFor } from "./table-declared.js";
-import { anyLoss, ensureSchema, grow, grows } from "./table-evolve.js";
+import { anyLoss, grow, grows } from "./table-evolve.js";
+import { moveHome } from "./table-home.js";
 import type { Loading } from "./table-loading.js";
 import { withRelationLocks } from "./table-locks.js";
 import { readMark, readWords } from "./table-mark.js";
@@ -153,7 +154,7 @@ export async function becomeTable(
   const checksum = await sumSide(publishing, sent);
   if (!checksum.ok) return checksum;
   const content = contentOf(loading, columns, sent, { triggers: false });
-  await ensureSchema(session, address, side);
+  await moveHome(session, address, side);
   const fresh = relation(address.schema, side.name);
   if (key !== undefined)
     await session.query(

@@ -1,7 +1,8 @@
 // The side table of a load: created beside the table that its rows are meant for, and given the partition's value. Knows nothing of how rows come in, or go on.
 import { ok, type Result } from "../core/failure.js";
 import type { Strategy } from "../core/rule.js";
-import { type Address, ledgerSchema, literal, quoted, relation } from "./table-name.js";
+import { schemaForSide } from "./table-home.js";
+import { type Address, literal, quoted, relation } from "./table-name.js";
 import { nameOf } from "./table-plan.js";
 import type { Column, Relation } from "./table-relation.js";
 import { type Session, sqlState } from "./table-session.js";
@@ -27,8 +28,7 @@ interface Room {
 }
 
 /**
- * In the table's own schema, for its default privileges; if that is still to be made, in the ledger's meanwhile. A table
- * that will be a partition has all columns of its parent, in the parent's order; from any other the rows are taken.
+ * A table that will be a partition has all columns of its parent, in the parent's order; from any other the rows are taken.
  */
 export async function createSide(
   session: Session,
@@ -36,8 +36,7 @@ export async function createSide(
   name: string,
   room: Room,
 ): Promise<Side> {
-  const [home] = await session.query("SELECT FROM pg_namespace WHERE nspname = $1", [address.schema]);
-  const side = { schema: home ? address.schema : ledgerSchema, name };
+  const side = { schema: await schemaForSide(session, address), name };
   await session.query(
     `CREATE TABLE ${relation(side.schema, name)} (${definitions(address, room).join(", ")})`,
   );

@@ -5,7 +5,8 @@ import { ok, type Result } from "../core/failure.js";
 import { nameTaken } from "./table-catalog.js";
 import { contentOf } from "./table-content.js";
 import { sideWork } from "./table-declared.js";
-import { conform, ensureSchema, grow, grows } from "./table-evolve.js";
+import { conform, grow, grows } from "./table-evolve.js";
+import { moveHome } from "./table-home.js";
 import { handOn, type Kept, readKept, rename } from "./table-keep.js";
 import type { Loading } from "./table-loading.js";
 import { withRelationLocks } from "./table-locks.js";
@@ -58,7 +59,7 @@ export async function swapIn(publishing: Publishing): Promise<Result<Placed>> {
   // Marked before anybody has to wait for it.
   const mark = publishing.mark(content, readWords(kept?.comment ?? null));
   await session.query(`COMMENT ON TABLE ${relation(side.schema, side.name)} IS ${literal(mark)}`);
-  await ensureSchema(session, address, side);
+  await moveHome(session, address, side);
   const placed = await withRelationLocks(session, address, patience, async () => {
     if (parent === undefined) await createParent(session, address, side, key);
     return replacePartition(publishing, kept);

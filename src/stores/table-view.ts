@@ -1,9 +1,10 @@
 // Makes a view, or puts another query into one that is there, with all that people have given it. Knows nothing of the ledger or of commits.
 import { fail, ok, type Result } from "../core/failure.js";
+import { ensureSchema } from "./table-home.js";
 import { handOn, type Kept, readKept } from "./table-keep.js";
 import type { Loading } from "./table-loading.js";
-import { lockSchema, type Patience, withRelationLocks } from "./table-locks.js";
-import { type Address, quoted, relation } from "./table-name.js";
+import { type Patience, withRelationLocks } from "./table-locks.js";
+import { type Address, relation } from "./table-name.js";
 import { type Relation, readRelation } from "./table-relation.js";
 import { type Session, sqlState } from "./table-session.js";
 import { misfit } from "./table-shape.js";
@@ -34,13 +35,6 @@ export async function createView(loading: Loading, sent: Sent, patience: Patienc
     if (failure === undefined) throw error;
     return fail(failure);
   }
-}
-
-async function ensureSchema(session: Session, { schema }: Address): Promise<void> {
-  const find = () => session.query("SELECT FROM pg_namespace WHERE nspname = $1", [schema]);
-  if ((await find()).length > 0) return;
-  await lockSchema(session, schema);
-  if ((await find()).length === 0) await session.query(`CREATE SCHEMA ${quoted(schema)}`);
 }
 
 const head = ({ schema, table }: Address): string => `CREATE OR REPLACE VIEW ${relation(schema, table)} AS\n`;

@@ -207,6 +207,8 @@ const places: readonly (readonly [string, string, RegExp])[] = [
   ['sh(["a{a}", "b/{a}/x"], O, W)', ".git", /`b\/\{a\}\/x` would make `b\/.git\/x`/],
   ['sh("{a}", O, W)', "table:trips", /^`\{a\}` is a file, and `table:trips` would be a table$/],
   ['sh("{a}:x", O, W)', "table", /`table:x` would be a table/],
+  ['sh("{a}:x", O, W)', "view", /`view:x` would be a view/],
+  ['sh("v{a}", O, W)', "iew:x", /`view:x` would be a view/],
   [
     'sh("out/{a}", { ...O, from: "{a}" }, W)',
     "table:trips",

@@ -33,6 +33,28 @@ test("what is below an amended table stays", async () => {
   assert.deepEqual((await world.build("report.txt")).fresh, ["report.txt"]);
 });
 
+test("the lock of somebody who loads it now is waited for, also by what is only amended", async () => {
+  const world = await given({ "a.csv": "1", rules: [loaded()] });
+  await world.build("table:trips");
+  world.tables.amends = () => true;
+  world.declare([loaded({ comment: "trips" })]);
+  let finish = () => {};
+  const free = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  world.tables.locked.set("table:trips", { holder: { run: "ab12", pid: 4711 }, free });
+  const report = await world.build("table:trips", {
+    emit: ({ event }) => {
+      if (event !== "waiting") return;
+      world.tables.locked.delete("table:trips");
+      finish();
+    },
+  });
+  assert.equal(report.events.filter(({ event }) => event === "waiting").length, 1);
+  assert.deepEqual(report.ran, []);
+  assert.deepEqual(howOf(report.events, "table:trips"), ["amended"]);
+});
+
 test("together with any other reason, where the store cannot, or forced, it is loaded", async () => {
   const asked: string[] = [];
   const world = await given({ "a.csv": "1", rules: [loaded()] });

@@ -85,15 +85,19 @@ export class MemoryStore implements Store {
     return this.unreachable ? fail(this.unreachable) : ok(steps.map(({ id }) => this.records.get(id)));
   }
 
+  /** Waits for whoever holds the step. */
+  async #lock({ step }: Attempt, waiting?: Waiting): Promise<Result<void>> {
+    const held = this.locked.get(step.id);
+    if (!held) return ok(undefined);
+    if (waiting?.noWait) return fail({ reason: "locked", target: step.id, holder: held.holder });
+    waiting?.onWait(held.holder);
+    const isCut = new Promise<true>((cut) => waiting?.signal?.addEventListener("abort", () => cut(true)));
+    return (await Promise.race([held.free, isCut])) ? fail({ reason: "interrupted" }) : ok(undefined);
+  }
+
   async stage(attempt: Attempt, waiting?: Waiting): ReturnType<Store["stage"]> {
-    const held = this.locked.get(attempt.step.id);
-    if (held && waiting?.noWait)
-      return fail({ reason: "locked", target: attempt.step.id, holder: held.holder });
-    if (held) {
-      waiting?.onWait(held.holder);
-      const isCut = new Promise<true>((cut) => waiting?.signal?.addEventListener("abort", () => cut(true)));
-      if (await Promise.race([held.free, isCut])) return fail({ reason: "interrupted" });
-    }
+    const locked = await this.#lock(attempt, waiting);
+    if (!locked.ok) return locked;
     const trace = attempt.forced ? undefined : this.already?.(attempt);
     if (trace) return ok({ kind: "already", trace });
     this.open.add(attempt.id);
@@ -133,7 +137,9 @@ export class MemoryStore implements Store {
     return ok({ trace, saved, ...(changes.length > 0 && { changes }) });
   }
 
-  async amend(attempt: Attempt): Promise<Result<Trace | undefined>> {
+  async amend(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace | undefined>> {
+    const locked = await this.#lock(attempt, waiting);
+    if (!locked.ok) return locked;
     if (!this.amends?.(attempt) || !attempt.previous) return ok(undefined);
     const { inputs, durationMs, facts } = attempt.previous;
     return ok(this.#record(attempt, { inputs, durationMs, facts }));
