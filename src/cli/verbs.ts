@@ -1,6 +1,6 @@
 // What `--help` says of each verb, and what its arguments become. Knows nothing of carrying a verb out.
 import type { Argv } from "yargs";
-import type { Asked, CommandLine, State, Where } from "./options.js";
+import { type Asked, type CommandLine, partsOf, type State, type Where } from "./options.js";
 
 type Found = (command: CommandLine) => void;
 
@@ -171,8 +171,6 @@ export const listed = (text: string | undefined): readonly string[] | undefined 
     .map((one) => one.trim())
     .filter((one) => one !== "");
 
-const parameter = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
-
 const where = (argv: Argued): Where => ({
   directory: argv.directory,
   datafile: argv.file,
@@ -181,16 +179,5 @@ const where = (argv: Argued): Where => ({
 /** Words and parameters, those after `--` too, without the verb itself. */
 export function asked(argv: Argued & { readonly _?: unknown; readonly "--"?: unknown }, verbs = 0): Asked {
   const words = [argv._ ?? [], argv["--"] ?? []].map((some) => (some as unknown[]).map(String));
-  return { ...where(argv), ...split([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]) };
-}
-
-function split(words: readonly string[]): Pick<Asked, "words" | "parameters"> {
-  const parameters: Record<string, string> = {};
-  const rest: string[] = [];
-  for (const word of words) {
-    const found = parameter.exec(word);
-    if (found) parameters[found[1] ?? ""] = found[2] ?? "";
-    else rest.push(word);
-  }
-  return { words: rest, parameters };
+  return { ...where(argv), ...partsOf([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]) };
 }
