@@ -2,9 +2,9 @@
 import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
 import { expandInputs, type Globs } from "./inputs.js";
 import { fill } from "./pattern.js";
-import type { Binding, Recipe, Rule, Step } from "./rule.js";
+import type { Binding, InputSpec, Recipe, Rule, Step } from "./rule.js";
 import { type Container, containers, forbiddenOutput, type RuleSet } from "./rule-set.js";
-import { foldersAbove } from "./target.js";
+import { folderOf, foldersAbove } from "./target.js";
 
 /** Steps with inputs before users, and the names that no rule makes. */
 export interface Graph {
@@ -36,9 +36,9 @@ export function graphOf(
 ): Result<Graph> {
   const steps: Step[] = [];
   const found: Found = { makers: new Map(), sources: new Map(), folders: new Map() };
-  const around = containers(rules.find);
+  const project = projectOf(rules, surroundings);
   const grow: Graph["grow"] = (names, user) => {
-    const growth = new Growth(found, { rules, surroundings, around });
+    const growth = new Growth(found, project);
     for (const name of names) {
       const added = growth.add(name, user);
       if (!added.ok) return added;
@@ -51,7 +51,7 @@ export function graphOf(
   const placeOf: Graph["placeOf"] = (name) => {
     const maker = rules.find(name);
     if (maker.ok && maker.value) return maker.value.rule.at;
-    const container = around(name);
+    const container = project.around(name);
     return container?.pattern.directory ? container.rule.at : undefined;
   };
   return grown.ok ? ok({ steps, makers: found.makers, sources: found.sources, grow, placeOf }) : grown;
@@ -68,6 +68,27 @@ interface Project {
   readonly rules: RuleSet;
   readonly surroundings: Surroundings;
   readonly around: (name: string) => Container | undefined;
+  /** The directory that is made whole and that a name is, or lies in. */
+  readonly directory: (name: string) => string | undefined;
+  /** Whether what a rule makes of these values is still going on. */
+  readonly isOpen: (rule: Rule, binding: Binding) => boolean;
+}
+
+function projectOf(rules: RuleSet, surroundings: Surroundings): Project {
+  const around = containers(rules.find);
+  const directory: Project["directory"] = (name) => {
+    const maker = rules.find(name);
+    if (maker.ok && maker.value?.pattern.directory) return name;
+    const container = around(name);
+    return container?.pattern.directory ? container.name : undefined;
+  };
+  const hasOpen = new Set(
+    rules.rules.filter(({ domains }) => Object.values(domains).some(({ open }) => open)),
+  );
+  const isOpen: Project["isOpen"] = (rule, binding) =>
+    hasOpen.has(rule) &&
+    Object.entries(binding).some(([name, value]) => rule.domains[name]?.open?.includes(value));
+  return { rules, surroundings, around, directory, isOpen };
 }
 
 interface Visit {
@@ -139,12 +160,19 @@ class Growth {
     if (problem) return fail(problem);
     for (const output of step.value.outputs) {
       this.#new.makers.set(output, step.value);
-      for (const folder of foldersAbove(output)) this.#new.folders.set(folder, step.value);
+      if (!this.#isKnown(folderOf(output)))
+        for (const folder of foldersAbove(output)) this.#new.folders.set(folder, step.value);
     }
     this.#open.add(step.value);
     const { inputs, uses, after } = step.value;
-    this.#stack.push({ step: step.value, needs: [...inputs, ...uses, ...after], next: 0 });
+    const needs = uses.length + after.length === 0 ? inputs : [...inputs, ...uses, ...after];
+    this.#stack.push({ step: step.value, needs, next: 0 });
     return ok(undefined);
+  }
+
+  /** Whether something is made in a folder already: it and those above it were held against the sources then. */
+  #isKnown(folder: string | undefined): boolean {
+    return folder === undefined || this.#new.folders.has(folder) || this.#old.folders.has(folder);
   }
 
   /** A file in a directory that is made whole is there once the directory is. */
@@ -175,6 +203,7 @@ class Growth {
       const outer = around(output);
       if (outer)
         return { reason: "overlap", output, inside: outer.name, first: outer.rule.at, second: rule.at };
+      if (this.#isKnown(folderOf(output))) continue;
       for (const folder of foldersAbove(output)) {
         const sources = [this.#new.sources, this.#old.sources].find((names) => names.has(folder));
         if (sources) return folderOfTargets(folder, { user: sources.get(folder), inside: step });
@@ -191,16 +220,11 @@ class Growth {
 }
 
 /** Binds a rule: its names filled in, its recipe made. */
-function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around }: Project): Result<Step> {
+function instantiate(rule: Rule, binding: Binding, project: Project): Result<Step> {
+  const { rules, surroundings, directory, isOpen } = project;
   const recipe = rule.bind(binding);
   if (!recipe.ok) return recipe;
   const outputs = rule.outputs.map((pattern) => fill(pattern, binding));
-  const directory = (name: string) => {
-    const maker = rules.find(name);
-    if (maker.ok && maker.value?.pattern.directory) return name;
-    const container = around(name);
-    return container?.pattern.directory ? container.name : undefined;
-  };
   const expanding = {
     binding,
     globs: surroundings.globs,
@@ -208,15 +232,16 @@ function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around
     directory,
     pending: rules.pendingBelow,
   };
-  const [inputs, uses, after] = [rule.inputs, rule.uses ?? [], rule.after].map((specs) =>
-    expandInputs(specs, expanding, { rule, outputs }),
-  ) as [Expansion, Expansion, Expansion];
+  const expand = (specs: readonly InputSpec[]) => expandInputs(specs, expanding, { rule, outputs });
+  const [inputs, uses, after] = [expand(rule.inputs), expand(rule.uses ?? []), expand(rule.after)];
   if (!inputs.ok) return inputs;
   if (!uses.ok) return uses;
   if (!after.ok) return after;
   const source = surroundings.localSource(recipe.value);
   const names = source === undefined ? inputs.value.names : [...new Set([...inputs.value.names, source])];
   const used = uses.value.names.filter((name) => !names.includes(name));
+  const usedOptionally = used.filter((name) => uses.value.optional.has(name));
+  const directories = outputs.filter((_, i) => rule.outputs[i]?.directory);
   return ok({
     id: outputs[0] ?? "",
     rule,
@@ -224,18 +249,18 @@ function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around
     inputs: names,
     uses: used,
     after: after.value.names,
-    optional: new Set([...inputs.value.optional, ...used.filter((name) => uses.value.optional.has(name))]),
+    optional:
+      usedOptionally.length === 0
+        ? inputs.value.optional
+        : new Set([...inputs.value.optional, ...usedOptionally]),
     outputs,
-    directories: new Set(outputs.filter((_, i) => rule.outputs[i]?.directory)),
+    directories: directories.length === 0 ? none : new Set(directories),
     recipe: recipe.value,
     ...(isOpen(rule, binding) && { open: true }),
   });
 }
 
-const isOpen = ({ domains }: Rule, binding: Binding): boolean =>
-  Object.entries(binding).some(([name, value]) => domains[name]?.open?.includes(value));
-
-type Expansion = ReturnType<typeof expandInputs>;
+const none: ReadonlySet<string> = new Set();
 
 /** No file system takes a longer path. A pattern rule that feeds itself (`{x}` from `{x}.gz`) gets here in a moment. */
 const longestName = 4096;

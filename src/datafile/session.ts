@@ -113,12 +113,17 @@ export function callerPlace(): Place {
   return place;
 }
 
+const isOwn = (site: NodeJS.CallSite): boolean => {
+  const file = site.getFileName() ?? "";
+  return file.startsWith(ownUrl) || file.startsWith(ownFolder);
+};
+
 /** As the code that runs says it, before any source map: cheap, and nothing that a person could read. */
 function compiledCaller(): string | undefined {
   const { prepareStackTrace } = Error;
   try {
     Error.prepareStackTrace = (_, sites) => {
-      const caller = sites.find((site) => !(site.getFileName() ?? "node:").startsWith(ownUrl));
+      const caller = sites.find((site) => /^(file:|\/)/.test(site.getFileName() ?? "") && !isOwn(site));
       return caller && `${caller.getFileName()}:${caller.getLineNumber()}:${caller.getColumnNumber()}`;
     };
     return (new Error("only for its stack") as { stack?: unknown }).stack as string | undefined;
