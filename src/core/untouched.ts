@@ -1,0 +1,33 @@
+// Says as one text all that makes a step what it is, so that steps of two runs can be told to be the same. Knows nothing of files or records.
+import { recipeParts } from "./fingerprint.js";
+import type { Step } from "./rule.js";
+import { isRelationName } from "./target.js";
+import type { Trace } from "./trace.js";
+
+/** What a step looks at and what it makes: all of these have to be as they were. */
+export const namesOf = ({ outputs, inputs, uses }: Step): readonly string[] =>
+  uses.length === 0 && outputs.length === 1 && inputs.length === 1
+    ? [outputs[0] ?? "", inputs[0] ?? ""]
+    : [...outputs, ...inputs, ...uses];
+
+/**
+ * The text of a step whose verdict depends on its recipe and on the content of files alone: the same text and untouched
+ * files are the same verdict. Of any other step nothing: of tables, of what need not be there, of what hangs on the clock.
+ */
+export function textOfStep(step: Step): string | undefined {
+  const { recipe, optional, open, directories } = step;
+  if (optional.size > 0 || directories.size > 0 || open) return undefined;
+  if (recipe.kind === "download" && recipe.maxAgeMs !== undefined) return undefined;
+  const names = namesOf(step);
+  if (names.some(isRelationName)) return undefined;
+  const parts = recipeParts(step, []);
+  if (!parts.ok) return undefined;
+  let text = `${names.join("\0")}\0${step.outputs.length} ${step.inputs.length}`;
+  // With its length each: no text of one part can be taken for two.
+  for (const name in parts.value) text += `\0${name}=${parts.value[name]?.length}:${parts.value[name]}`;
+  return text;
+}
+
+/** Whether a record holds nothing besides that may change: what the recipe had found out that it needs, or a month that is open. */
+export const isSettled = ({ discovered, provisional }: Trace): boolean =>
+  (discovered === undefined || discovered.length === 0) && !provisional;
