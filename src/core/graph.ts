@@ -1,9 +1,9 @@
 // From rules and wanted names to the steps that make them, in order. Knows nothing of what exists, of freshness or of running.
 import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
-import { expandInputs, type Globs } from "./inputs.js";
 import { fill } from "./pattern.js";
-import type { Binding, InputSpec, Recipe, Rule, Step } from "./rule.js";
-import { type Container, containers, forbiddenOutput, type RuleSet } from "./rule-set.js";
+import type { Step } from "./rule.js";
+import { forbiddenOutput, type RuleSet } from "./rule-set.js";
+import { instantiate, type Project, projectOf, type Surroundings } from "./step.js";
 import { folderOf, foldersAbove } from "./target.js";
 
 /** Steps with inputs before users, and the names that no rule makes. */
@@ -19,14 +19,7 @@ export interface Graph {
   grow(names: readonly string[], user?: Step): Result<readonly Step[]>;
 }
 
-/** What a plan asks of the world. */
-export interface Surroundings {
-  readonly globs: Globs;
-  readonly localSource: LocalSource;
-}
-
-/** The name of a file of this machine that a recipe reads without it being declared, as the file of a `file:` URL. */
-export type LocalSource = (recipe: Recipe) => string | undefined;
+const nothing = (): Found => ({ makers: new Map(), sources: new Map(), folders: new Map() });
 
 /** Collects the steps that the wanted names need. */
 export function graphOf(
@@ -34,9 +27,13 @@ export function graphOf(
   wanted: readonly string[],
   surroundings: Surroundings,
 ): Result<Graph> {
-  const steps: Step[] = [];
-  const found: Found = { makers: new Map(), sources: new Map(), folders: new Map() };
   const project = projectOf(rules, surroundings);
+  const first = new Growth(nothing(), project);
+  for (const name of wanted) {
+    const added = first.add(name, undefined);
+    if (!added.ok) return added;
+  }
+  const { steps, found } = first;
   const grow: Graph["grow"] = (names, user) => {
     const growth = new Growth(found, project);
     for (const name of names) {
@@ -47,14 +44,13 @@ export function graphOf(
     growth.settle();
     return ok(growth.steps);
   };
-  const grown = grow(wanted);
   const placeOf: Graph["placeOf"] = (name) => {
     const maker = rules.find(name);
     if (maker.ok && maker.value) return maker.value.rule.at;
     const container = project.around(name);
     return container?.pattern.directory ? container.rule.at : undefined;
   };
-  return grown.ok ? ok({ steps, makers: found.makers, sources: found.sources, grow, placeOf }) : grown;
+  return ok({ steps, makers: found.makers, sources: found.sources, grow, placeOf });
 }
 
 interface Found {
@@ -62,33 +58,6 @@ interface Found {
   readonly sources: Map<string, Step | undefined>;
   /** Folder → a step that makes something in it, at any depth. */
   readonly folders: Map<string, Step>;
-}
-
-interface Project {
-  readonly rules: RuleSet;
-  readonly surroundings: Surroundings;
-  readonly around: (name: string) => Container | undefined;
-  /** The directory that is made whole and that a name is, or lies in. */
-  readonly directory: (name: string) => string | undefined;
-  /** Whether what a rule makes of these values is still going on. */
-  readonly isOpen: (rule: Rule, binding: Binding) => boolean;
-}
-
-function projectOf(rules: RuleSet, surroundings: Surroundings): Project {
-  const around = containers(rules.find);
-  const directory: Project["directory"] = (name) => {
-    const maker = rules.find(name);
-    if (maker.ok && maker.value?.pattern.directory) return name;
-    const container = around(name);
-    return container?.pattern.directory ? container.name : undefined;
-  };
-  const hasOpen = new Set(
-    rules.rules.filter(({ domains }) => Object.values(domains).some(({ open }) => open)),
-  );
-  const isOpen: Project["isOpen"] = (rule, binding) =>
-    hasOpen.has(rule) &&
-    Object.entries(binding).some(([name, value]) => rule.domains[name]?.open?.includes(value));
-  return { rules, surroundings, around, directory, isOpen };
 }
 
 interface Visit {
@@ -104,7 +73,7 @@ interface Visit {
 class Growth {
   readonly steps: Step[] = [];
   readonly #old: Found;
-  readonly #new: Found = { makers: new Map(), sources: new Map(), folders: new Map() };
+  readonly #new: Found = nothing();
   readonly #project: Project;
   readonly #open = new Set<Step>();
   readonly #stack: Visit[] = [];
@@ -112,6 +81,11 @@ class Growth {
   constructor(old: Found, project: Project) {
     this.#old = old;
     this.#project = project;
+  }
+
+  /** What was found besides what was there. */
+  get found(): Found {
+    return this.#new;
   }
 
   settle(): void {
@@ -218,49 +192,6 @@ class Growth {
     return { reason: "cycle", path, at: again.rule.at };
   }
 }
-
-/** Binds a rule: its names filled in, its recipe made. */
-function instantiate(rule: Rule, binding: Binding, project: Project): Result<Step> {
-  const { rules, surroundings, directory, isOpen } = project;
-  const recipe = rule.bind(binding);
-  if (!recipe.ok) return recipe;
-  const outputs = rule.outputs.map((pattern) => fill(pattern, binding));
-  const expanding = {
-    binding,
-    globs: surroundings.globs,
-    declared: rules.declared,
-    directory,
-    pending: rules.pendingBelow,
-  };
-  const expand = (specs: readonly InputSpec[]) => expandInputs(specs, expanding, { rule, outputs });
-  const [inputs, uses, after] = [expand(rule.inputs), expand(rule.uses ?? []), expand(rule.after)];
-  if (!inputs.ok) return inputs;
-  if (!uses.ok) return uses;
-  if (!after.ok) return after;
-  const source = surroundings.localSource(recipe.value);
-  const names = source === undefined ? inputs.value.names : [...new Set([...inputs.value.names, source])];
-  const used = uses.value.names.filter((name) => !names.includes(name));
-  const usedOptionally = used.filter((name) => uses.value.optional.has(name));
-  const directories = outputs.filter((_, i) => rule.outputs[i]?.directory);
-  return ok({
-    id: outputs[0] ?? "",
-    rule,
-    binding,
-    inputs: names,
-    uses: used,
-    after: after.value.names,
-    optional:
-      usedOptionally.length === 0
-        ? inputs.value.optional
-        : new Set([...inputs.value.optional, ...usedOptionally]),
-    outputs,
-    directories: directories.length === 0 ? none : new Set(directories),
-    recipe: recipe.value,
-    ...(isOpen(rule, binding) && { open: true }),
-  });
-}
-
-const none: ReadonlySet<string> = new Set();
 
 /** No file system takes a longer path. A pattern rule that feeds itself (`{x}` from `{x}.gz`) gets here in a moment. */
 const longestName = 4096;

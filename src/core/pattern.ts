@@ -83,6 +83,17 @@ export function matcher(
     const domain = Object.hasOwn(domains, name) ? domains[name] : undefined;
     return domain && domain.pending === undefined ? { end, order: orderOf(domain.values) } : { end };
   });
+  const [only = "", another] = wildcards;
+  const order = slots[0]?.order;
+  if (another === undefined)
+    return (name) => {
+      if (!name.startsWith(prefix) || !name.endsWith(suffix)) return undefined;
+      const value = name.slice(prefix.length, name.length - suffix.length);
+      const isFit = order ? order.has(value) : value !== "" && !value.includes("/");
+      return isFit && name.length === prefix.length + value.length + suffix.length
+        ? { [only]: value }
+        : undefined;
+    };
   return (name) => {
     if (!name.startsWith(prefix) || !name.endsWith(suffix) || name.length <= prefix.length + suffix.length)
       return undefined;

@@ -230,9 +230,9 @@ export interface Verified {
   readonly problem?: string;
 }
 
-/** A step that is fresh: its text, all names that it looks at, and what was seen of them; nothing where it was untouched. */
+/** A step that is fresh: the words that say what it is, the first its name; all names that it looks at, and what was seen of them; nothing where it was untouched. */
 export interface Noted {
-  readonly text: string;
+  readonly words: readonly string[];
   readonly names: readonly string[];
   readonly facts?: readonly Fact[];
 }
@@ -241,8 +241,8 @@ export interface Noted {
 export interface Untouched {
   /** Whether there is anything to ask for. */
   readonly isAny: boolean;
-  /** Whether the step of this text was noted as fresh, and none of its files was touched since. */
-  holds(text: string, names: readonly string[]): boolean;
+  /** Whether the step of these words was noted as fresh, and none of its files was touched since. */
+  holds(words: readonly string[], names: readonly string[]): boolean;
   /** Notes all steps of a build that are fresh. Those whose files cannot be told by their stamps yet are left out. */
   keep(noted: readonly Noted[]): void;
 }

@@ -1,7 +1,7 @@
 // Finds the steps that nothing can have made stale, so that nobody need judge them, and notes those that were judged fresh. Knows nothing of how either is kept.
 import type { Graph } from "../core/graph.js";
 import type { Step } from "../core/rule.js";
-import { isSettled, namesOf, textOfStep } from "../core/untouched.js";
+import { isSettled, namesOf, wordsOfStep } from "../core/untouched.js";
 import type { Facts, Stores } from "./facts.js";
 import type { Noted } from "./ports.js";
 
@@ -20,8 +20,8 @@ export function untouchedIn(graph: Graph, { files }: Stores): ReadonlySet<Step> 
   for (const step of graph.steps) {
     const { inputs, uses, after } = step;
     if (!inputs.every(isMade) || !uses.every(isMade) || !after.every(isMade)) continue;
-    const text = textOfStep(step);
-    if (text !== undefined && untouched.holds(text, namesOf(step))) found.add(step);
+    const words = wordsOfStep(step);
+    if (words && untouched.holds(words, namesOf(step))) found.add(step);
   }
   return found;
 }
@@ -42,10 +42,10 @@ export function noteFresh(
     const isNew = fresh.has(step);
     const trace = isNew ? facts.traceOf(step) : undefined;
     if (!untouched?.has(step) && !(trace && isSettled(trace))) continue;
-    const text = textOfStep(step);
-    if (text === undefined) continue;
+    const words = wordsOfStep(step);
+    if (!words) continue;
     const names = namesOf(step);
-    noted.push({ text, names, ...(isNew && { facts: names.map((name) => facts.of(name)) }) });
+    noted.push({ words, names, ...(isNew && { facts: names.map((name) => facts.of(name)) }) });
   }
   store.keep(noted);
 }

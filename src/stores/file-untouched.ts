@@ -58,9 +58,9 @@ export class UntouchedFiles implements Untouched {
     return !this.#records.isRead && this.#read() !== undefined;
   }
 
-  holds(text: string, names: readonly string[]): boolean {
+  holds(words: readonly string[], names: readonly string[]): boolean {
     const columns = this.#read();
-    const step = columns ? this.#find(columns, text) : undefined;
+    const step = columns ? this.#find(columns, words) : undefined;
     if (!columns || step === undefined) return false;
     const from = step === 0 ? 0 : (columns.fileEnds[step - 1] ?? 0);
     for (let i = 0; i < names.length; i += 1)
@@ -87,9 +87,9 @@ export class UntouchedFiles implements Untouched {
     });
   }
 
-  #add({ text, names, facts }: Noted, columns: Columns | undefined, writer: ColumnsWriter): void {
+  #add({ words, names, facts }: Noted, columns: Columns | undefined, writer: ColumnsWriter): void {
     if (!facts) {
-      const step = columns && this.#find(columns, text);
+      const step = columns && this.#find(columns, words);
       if (columns && step !== undefined) writer.copy(columns, step);
       return;
     }
@@ -101,7 +101,7 @@ export class UntouchedFiles implements Untouched {
       if (!stamp || fact?.kind !== "present" || made.meaning(name, stamp.digest) !== fact.digest) return;
       looks.push(stamp);
     }
-    writer.add(text, names, looks);
+    if (words.every((word) => !word.includes("\0"))) writer.add(words.join("\0"), names, looks);
   }
 
   /** Steps of other goals stay as they are. */
@@ -110,15 +110,16 @@ export class UntouchedFiles implements Untouched {
       if (!this.#outdated.has(idOf(textOf(columns, step)))) writer.copy(columns, step);
   }
 
-  #find(columns: Columns, text: string): number | undefined {
+  #find(columns: Columns, words: readonly string[]): number | undefined {
+    const [id = ""] = words;
     let step: number | undefined = this.#next;
-    if (!isAt(columns, step, text)) {
+    if (!isAt(columns, step, words)) {
       this.#byStep ??= indexOf(columns);
-      step = this.#byStep.get(idOf(text));
-      if (step === undefined || !isAt(columns, step, text)) return undefined;
+      step = this.#byStep.get(id);
+      if (step === undefined || !isAt(columns, step, words)) return undefined;
     }
     this.#next = step + 1;
-    return this.#outdated.size > 0 && this.#outdated.has(idOf(text)) ? undefined : step;
+    return this.#outdated.size > 0 && this.#outdated.has(id) ? undefined : step;
   }
 
   #isUntouched({ looks }: Columns, file: number, name: string): boolean {
@@ -142,7 +143,7 @@ export class UntouchedFiles implements Untouched {
   }
 }
 
-/** Whether a file looks as noted. What cannot be looked at is for whoever judges the step. */
+/** Whether a file looks as noted: then it is the same one, and no folder by now. What cannot be looked at is for whoever judges the step. */
 function isAsIn(looks: BigInt64Array, at: number, name: string): boolean {
   try {
     const stats = statOf(name);
@@ -152,8 +153,7 @@ function isAsIn(looks: BigInt64Array, at: number, name: string): boolean {
       stats.mtimeNs === looks[at + 1] &&
       stats.size === looks[at + 2] &&
       stats.ino === looks[at + 3] &&
-      stats.dev === looks[at + 4] &&
-      stats.isFile()
+      stats.dev === looks[at + 4]
     );
   } catch {
     return false;

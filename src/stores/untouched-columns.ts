@@ -34,9 +34,18 @@ export const idOf = (text: string): string => text.slice(0, text.indexOf("\0"));
 export const textOf = ({ texts, textEnds }: Columns, step: number): string =>
   texts.slice(step === 0 ? 0 : textEnds[step - 1], textEnds[step]);
 
-export function isAt({ texts, textEnds }: Columns, step: number, text: string): boolean {
-  const from = step === 0 ? 0 : textEnds[step - 1];
-  return from !== undefined && from + text.length === textEnds[step] && texts.startsWith(text, from);
+/** Whether a step is of these words: compared one by one, since to join them takes longer. */
+export function isAt({ texts, textEnds }: Columns, step: number, words: readonly string[]): boolean {
+  const end = textEnds[step];
+  if (end === undefined) return false;
+  let at = step === 0 ? 0 : (textEnds[step - 1] ?? 0);
+  for (const word of words) {
+    if (!texts.startsWith(word, at)) return false;
+    at += word.length;
+    if (at !== end && texts.charCodeAt(at) !== 0) return false;
+    at += 1;
+  }
+  return at === end + 1;
 }
 
 export function indexOf(columns: Columns): Map<string, number> {

@@ -32,7 +32,7 @@ function open({ writable = true } = {}) {
 
 const digestOf = (name: string) => `sha256:${readFileSync(name, "utf8").trim()}`;
 const present = (name: string): Fact => ({ kind: "present", digest: digestOf(name) });
-const textOf = (names: readonly string[], recipe = "cp") => `${names.join("\0")}\0${recipe}`;
+const wordsOf = (names: readonly string[], recipe = "cp") => [...names, recipe];
 
 /** Records what files hold, as a process does that has read them long after they were written. */
 function stamp({ records }: ReturnType<typeof open>, ...names: string[]): void {
@@ -48,12 +48,12 @@ function stamp({ records }: ReturnType<typeof open>, ...names: string[]): void {
 function note(...steps: readonly (readonly string[])[]): void {
   const here = open();
   stamp(here, ...steps.flat());
-  here.untouched.keep(steps.map((names) => ({ text: textOf(names), names, facts: names.map(present) })));
+  here.untouched.keep(steps.map((names) => ({ words: wordsOf(names), names, facts: names.map(present) })));
   here.untouched.close();
 }
 
 const holds = (names: readonly string[], recipe?: string): boolean =>
-  open().untouched.holds(textOf(names, recipe), names);
+  open().untouched.holds(wordsOf(names, recipe), names);
 
 const step = ["out.txt", "in.txt"] as const;
 
@@ -152,13 +152,13 @@ story(
   () => {
     writeFileSync("out.txt", "b\n");
     const here = open();
-    here.untouched.keep([{ text: textOf(step), names: step, facts: step.map(present) }]);
+    here.untouched.keep([{ words: wordsOf(step), names: step, facts: step.map(present) }]);
     here.untouched.close();
     assert(!holds(step), "no stamp says what the file holds");
     const later = open();
     stamp(later, ...step);
     const fact: Fact = { kind: "present", digest: "sha256:a" };
-    later.untouched.keep([{ text: textOf(step), names: step, facts: [fact, fact] }]);
+    later.untouched.keep([{ words: wordsOf(step), names: step, facts: [fact, fact] }]);
     later.untouched.close();
     assert(!holds(step), "the stamp is of other bytes than the verdict");
   },
@@ -168,12 +168,12 @@ story("steps of other goals are kept, and a step that was untouched is taken ove
   note(["other.txt", "in.txt"]);
   assert(holds(step));
   const here = open();
-  assert(here.untouched.holds(textOf(step), step));
+  assert(here.untouched.holds(wordsOf(step), step));
   stamp(here, "other.txt", "in.txt");
   const names = ["other.txt", "in.txt"];
   here.untouched.keep([
-    { text: textOf(step), names: step },
-    { text: textOf(names, "mv"), names, facts: names.map(present) },
+    { words: wordsOf(step), names: step },
+    { words: wordsOf(names, "mv"), names, facts: names.map(present) },
   ]);
   here.untouched.close();
   assert(holds(step) && holds(names, "mv") && !holds(names));
@@ -182,7 +182,7 @@ story("steps of other goals are kept, and a step that was untouched is taken ove
 story("a query writes nothing", () => {
   rmSync(path);
   const here = open({ writable: false });
-  here.untouched.keep([{ text: textOf(step), names: step, facts: step.map(present) }]);
+  here.untouched.keep([{ words: wordsOf(step), names: step, facts: step.map(present) }]);
   here.untouched.close();
   assert(!existsSync(path));
 });
