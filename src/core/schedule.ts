@@ -76,6 +76,11 @@ export class Schedule {
     return state;
   }
 
+  /** Has steps run before all others that have not begun, the first of them first. */
+  prefer(steps: readonly Step[]): void {
+    for (const [i, step] of steps.entries()) this.#turns.set(step, -1 / (i + 2));
+  }
+
   /** Steps that wait for this one, or have waited. */
   usersOf(step: Step): readonly Step[] {
     return this.#users.get(step) ?? [];
@@ -99,7 +104,7 @@ export class Schedule {
   }
 
   /**
-   * The next step that may run as places are now: those that go on first, then in the order of the graph, so that a chain
+   * The next step that may run as places are now: those that go on first, then those preferred, then in the order of the graph, so that a chain
    * that was begun is ended before another one begins.
    */
   get nextQueued(): Step | undefined {

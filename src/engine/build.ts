@@ -2,6 +2,7 @@
 import type { Summary } from "../core/event.js";
 import { type Failure, fail, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
+import { longPoles } from "../core/long-poles.js";
 import { type Places, Pools } from "../core/pools.js";
 import type { Step } from "../core/rule.js";
 import { Schedule, type State } from "../core/schedule.js";
@@ -78,6 +79,7 @@ class Lap {
     const ring = () => this.#bell.ring();
     this.#world.signal.addEventListener("abort", ring, { once: true });
     await this.#askTables();
+    await this.#preferLongPoles();
     for (;;) {
       const rung = this.#bell.next();
       await this.#judgeReady().catch(this.#broken);
@@ -114,6 +116,16 @@ class Lap {
     if (known.ok) return;
     // A table that needs another one is blocked by then.
     for (const step of steps) if (this.#schedule.stateOf(step) !== "blocked") this.#fail(step, known.error);
+  }
+
+  /** What the end of the build waits for is begun first. Records that cannot be read are told of when a step is judged. */
+  async #preferLongPoles(): Promise<void> {
+    const { jobs } = this.#options;
+    const open = this.#graph.steps.filter((step) => !this.#world.untouched?.has(step));
+    if (jobs < 2 || open.length <= jobs || !(await this.#facts.recall(open)).ok) return;
+    const usersOf = (step: Step) => this.#schedule.usersOf(step);
+    const durationOf = (step: Step) => this.#facts.traceOf(step)?.durationMs;
+    this.#schedule.prefer(longPoles(open, { jobs, usersOf, durationOf }));
   }
 
   async #judgeReady(): Promise<void> {

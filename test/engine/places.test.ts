@@ -222,3 +222,21 @@ test("only a recipe that holds the pool `console` is given the terminal", async 
     ["quiet", undefined],
   ]);
 });
+
+test("a recipe that took longer than all others together is begun first, when several run at once", async () => {
+  const rules = ["a", "b", "c", "long"].map((name) => copies("raw", name));
+  const world = await given({ raw: "1", rules });
+  const names = ["a", "b", "c", "long"];
+  await world.build(names);
+  const record = world.files.records.get("long");
+  assert(record);
+  world.files.records.set("long", { ...record, durationMs: 60_000 });
+  world.edit("raw", "2");
+  const began: string[] = [];
+  await world.build(names, { jobs: 2, emit: (event) => event.event === "running" && began.push(event.step) });
+  assert.deepEqual(began, ["long", "a", "b", "c"]);
+  world.edit("raw", "3");
+  began.length = 0;
+  await world.build(names, { jobs: 1, emit: (event) => event.event === "running" && began.push(event.step) });
+  assert.deepEqual(began, names);
+});
