@@ -81,11 +81,14 @@ export function checkCall(kind: RuleKind, target: unknown, options: unknown, wor
   throw new DeclarationError({ reason: "bad-rule", problem, at: callerPlace(), help: call.example });
 }
 
+const options = Object.fromEntries(
+  Object.entries(calls).map(([kind, call]) => [kind, new Set([...Object.keys(call.options), ...call.known])]),
+);
+
 function checkKnown(kind: RuleKind, given: readonly string[]): void {
-  const call: Call = calls[kind];
-  const known = [...Object.keys(call.options), ...call.known];
-  const unknown = given.find((name) => !known.includes(name));
+  const unknown = given.find((name) => !options[kind]?.has(name));
   if (unknown === undefined) return;
+  const known = [...(options[kind] ?? [])];
   const [near] = similar(unknown, known);
   const help =
     near === undefined
