@@ -7,6 +7,7 @@ import type { ColumnTypes, CsvOptions } from "../core/rule.js";
 import { explainCsv, fieldTooMany } from "./csv-diagnose.js";
 import { type CsvHead, readCsvHead, rowShape } from "./csv-head.js";
 import { mendFile, originalLine } from "./csv-mend.js";
+import { longestRow, sampling, type Window, windowFor } from "./csv-window.js";
 import { resolveTypes } from "./declared.js";
 import { checked, type TypedColumn, type ValuePlace } from "./find-value.js";
 import { lineLongerThan } from "./line-ends.js";
@@ -17,20 +18,6 @@ import { canSift, firstMisquoted, linesOfRows, type Sifted, type Sifting, siftCs
 import type { RowShape } from "./sift-scan.js";
 import type { Source, SourceOptions } from "./source.js";
 import { isNested } from "./text-checks.js";
-
-/** How much of a file DuckDB looks at at once: `line` bounds the longest row. */
-interface Window {
-  readonly line: number;
-  readonly buffer: number;
-}
-
-/** Of DuckDB's own choosing the buffer would be 16 rows of the longest kind: so large that one thread gets all of a small file (20 % slower). */
-const reading: Window = { line: 32_000_000, buffer: 32_000_000 };
-/** For files with physical lines so long that a row may be longer than `reading` takes. */
-const readingLong: Window = { line: 128_000_000, buffer: 128_000_000 };
-const longLine = 16_000_000;
-/** A large buffer is unpacked whole for a few rows of it: 150 ms instead of 50. */
-const sampling: Window = { line: 2_000_000, buffer: 4_000_000 };
 
 /**
  * Opens a CSV file. Its columns are named by the header, blanks around names trimmed. Types come from the first
@@ -65,15 +52,16 @@ export async function openCsv(
   ]);
   if (!prepared.ok) return fail({ ...prepared.error, ...("file" in prepared.error && { file }) });
   const { path: plain, lineEnds } = prepared.value;
-  if (lineEnds.longestBytes > readingLong.line) return fail(await tooLong(file, plain));
+  if (lineEnds.longestBytes > longestRow) return fail(await tooLong(file, plain));
   const text = await mended(session, prepared.value, dialect.value, csv, signal);
   const sifting = { file, text, head: dialect.value, maxRejects, signal };
   const sifted = await withoutFaultyRows(session, sifting, lineEnds.quotesApart);
   if (!sifted.ok) return sifted;
   const reader = { ...text, path: sifted.value.path, head: dialect.value, csv };
-  const { bare, from } = readersOf(reader, longestOf(prepared.value));
+  const window = windowFor(lineEnds, dialect.value.quote);
+  const { bare, from } = readersOf(reader, window);
   const explain = (columns: readonly TypedColumn[]) => async (error: unknown) => {
-    const scene = { file, ...reader, from: bare, columns, longest: longestOf(prepared.value).line };
+    const scene = { file, ...reader, from: bare, columns, longest: window.line };
     return atLine(await explainCsv(session, scene, error), sifted.value.lineInFile);
   };
   // Of a longer row DuckDB may read nothing, without a word.
@@ -104,8 +92,8 @@ export async function openCsv(
 }
 
 async function tooLong(file: string, path: string): Promise<Failure> {
-  const line = await lineLongerThan(readingLong.line, path);
-  const problem = `it is longer than ${readingLong.line / 1e6} MB`;
+  const line = await lineLongerThan(longestRow, path);
+  const problem = `it is longer than ${longestRow / 1e6} MB`;
   return { reason: "bad-row", file, ...(line !== undefined && { line }), problem };
 }
 
@@ -237,9 +225,6 @@ interface Reader extends Pick<Text, "path" | "skippedLines"> {
   readonly head: CsvHead;
   readonly csv: CsvOptions;
 }
-
-const longestOf = ({ lineEnds }: Prepared): Window =>
-  lineEnds.longestBytes > longLine ? readingLong : reading;
 
 /** `bare` yields also what has no name, `from` only what has, and fails where the rest is not empty. */
 function readersOf(reader: Reader, window: Window): { readonly bare: string; readonly from: string } {

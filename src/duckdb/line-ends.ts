@@ -1,4 +1,4 @@
-// Finds out how the lines of a file end and how long they are, and whether its quotes are worth a look, as its bytes go by. Knows nothing of columns or types.
+// Finds out how the lines of a file end and how long they are, and whether there are quotes and are worth a look, as its bytes go by. Knows nothing of columns or types.
 import { createReadStream } from "node:fs";
 
 const lf = 10;
@@ -15,6 +15,7 @@ export class LineEnds {
   #endsInCr = false;
   #sinceEnd = 0;
   #longest = 0;
+  #quoted = false;
   #quotesApart = false;
   #endsInQuote = false;
   readonly #quote: number;
@@ -29,7 +30,8 @@ export class LineEnds {
 
   note(chunk: Buffer): void {
     this.#measure(chunk);
-    if (this.#quote >= 0 && !this.#quotesApart) this.#lookForQuotes(chunk);
+    this.#quoted ||= this.#quote < 0 || chunk.includes(this.#quote);
+    if (this.#quoted && this.#quote >= 0 && !this.#quotesApart) this.#lookForQuotes(chunk);
     if (!this.mixed) this.#look(chunk);
     if (chunk.length > 0) this.#endsInCr = chunk[chunk.length - 1] === cr;
   }
@@ -62,6 +64,11 @@ export class LineEnds {
       if (paired) this.#paired = true;
       else this.#bare = true;
     }
+  }
+
+  /** A quote was seen, or nobody asked for them: a line end may be part of a field. */
+  get quoted(): boolean {
+    return this.#quoted;
   }
 
   /** There may be two quotes with nothing but blanks between them: `"x" "y"`, but also a quoted blank. */

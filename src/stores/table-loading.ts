@@ -8,6 +8,7 @@ import type { Reject } from "../core/failure-data.js";
 import type { TableDeclaration } from "../core/rule.js";
 import type { Digest } from "../core/trace.js";
 import type { Attempt, TableColumn, TableWriter } from "../engine/ports.js";
+import type { Checksum } from "./table-checksum.js";
 import { fitTo } from "./table-evolve.js";
 import { type Address, quoted, relation, sideName } from "./table-name.js";
 import { declarationOf, strategyOf } from "./table-plan.js";
@@ -32,6 +33,8 @@ interface Rejected {
 export interface Copied {
   readonly rows: number;
   readonly digest: Digest;
+  /** Of the rows as they lie in the side table, where it was made already. */
+  readonly checksum?: Checksum;
 }
 
 //  begun ──open──► opened ──copy──► copied          (any) ──discard──► gone

@@ -118,11 +118,12 @@ export class Querying implements QueryWriter {
     const table = await readRelation(session, side.schema, side.name);
     const columns = (table?.columns ?? []).map(({ name, type }) => ({ name, type }));
     if (columns.length === 0) return fail(withoutColumns);
-    const { text, rows } = await checksumOf(session, side, columns);
+    const checksum = await checksumOf(session, side, columns);
+    const { text, rows } = checksum;
     const filled = this.loading.filled(
       side,
       columns.map(({ name }) => name),
-      { rows, digest: digestOf(text) },
+      { rows, digest: digestOf(text), checksum },
     );
     if (!filled.ok) return filled;
     const strays = await this.#strays(side);

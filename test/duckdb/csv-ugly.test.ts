@@ -279,6 +279,19 @@ test("a field of 10 MB, with line ends in it or without", async () => {
   }
 });
 
+test("lines about as long as a piece that is read at once, and a first quote behind a million rows", async () => {
+  for (const length of [1_990_000, 2_000_001, 2_100_000]) {
+    const { rows } = await read(`a,b\n${`1,${"x".repeat(length)}\n`.repeat(5)}`);
+    assert.deepEqual(
+      rows.map(([a, b]) => [a, b!.length]),
+      Array.from({ length: 5 }, () => ["1", length]),
+    );
+  }
+  const { rows } = await read(`a,b\n${"1,y\n".repeat(1_000_000)}2,"${"123456789\n".repeat(300_000)}"\n3,z\n`);
+  assert.equal(rows.length, 1_000_002);
+  assert.deepEqual([rows.at(-2)![0], rows.at(-2)![1]!.length, rows.at(-1)], ["2", 3_000_000, ["3", "z"]]);
+});
+
 test("a row of 60 MB is read, one of more than 128 MB is refused by its size", async () => {
   const { rows } = await read(
     Buffer.concat([Buffer.from("a,b\n1,"), Buffer.alloc(60_000_000, "x"), Buffer.from("\n2,y\n")]),

@@ -42,7 +42,7 @@ test("a load is written down with all that is known of it", async (t) => {
   assert.equal((started_at as Date).toISOString(), attempt.startedAt);
   assert.equal((finished_at as Date).toISOString(), trace.checkedAt);
   assert.ok(recorded_at instanceof Date);
-  assert.match(String(checksum), /^hash64:2:-?\d+:-?\d+$/);
+  assert.match(String(checksum), /^record64:2:-?\d+$/);
   assert.deepEqual(rest, {
     schema_name: "public",
     table_name: "trips",

@@ -1,7 +1,7 @@
 // The story of one number for many rows: the same on every server for the same rows, another for any other.
 import { strict as assert } from "node:assert";
 import { after, test } from "node:test";
-import { checksumOf } from "../../src/stores/table-checksum.js";
+import { checksumOf, compareChecksum } from "../../src/stores/table-checksum.js";
 import type { Session } from "../../src/stores/table-session.js";
 import { servers, type TestServer } from "../rig/postgres.js";
 import { sessionOn } from "./ledger-rig.js";
@@ -99,7 +99,7 @@ test("every type tells two values apart, from null too, and all servers agree", 
       }),
     );
   for (const sums of found) assert.deepEqual(sums, found[0]);
-  assert.match(JSON.stringify(found[0]), /"hash64:1:/);
+  assert.match(JSON.stringify(found[0]), /"record64:1:/);
 });
 
 test("values that are equal count as the same, whatever they look like", async () => {
@@ -241,9 +241,89 @@ test("part of a table, an empty table and one without columns have their checksu
       assert.equal(part.rows, 5);
       assert.deepEqual(part.columns, columns);
       await session.query("DELETE FROM pairs");
-      assert.equal((await checksumOf(session, pairs, columns)).text, "hash64:0:0:0");
+      assert.equal((await checksumOf(session, pairs, columns)).text, "record64:0:0");
       await session.query("CREATE TABLE bare ()");
       await session.query("INSERT INTO bare DEFAULT VALUES");
       assert.equal((await checksumOf(session, { schema: "public", name: "bare" }, [])).rows, 1);
+    });
+});
+
+test("nothing, zero and the empty text are three things, in whichever column they are", async () => {
+  const typed = [
+    { name: "a", type: "double precision" },
+    { name: "b", type: "double precision" },
+    { name: "c", type: "text" },
+    { name: "d", type: "numeric" },
+    { name: "e", type: "numeric" },
+  ];
+  for (const { server } of running)
+    await on(server, "zeros", async (session) => {
+      const rows = ["0, 0", "0, null", "null, 0", "null, null"].flatMap((ab) =>
+        ["''", "null", "'0'"].flatMap((c) =>
+          ["0, null", "null, 0", "0, 0"].map((de) => `${ab}, ${c}, ${de}`),
+        ),
+      );
+      const seen = new Set<string>();
+      for (const row of rows) {
+        await session.query(
+          "CREATE TABLE pairs (a double precision, b double precision, c text, d numeric, e numeric)",
+        );
+        await session.query(`INSERT INTO pairs VALUES (${row})`);
+        seen.add((await checksumOf(session, pairs, typed)).text);
+        await session.query("DROP TABLE pairs");
+      }
+      assert.equal(seen.size, rows.length);
+    });
+});
+
+/** What was recorded of the rows below by each algorithm, on some server, by some release. */
+const recordedTexts: readonly string[] = [
+  "record64:20:16622942096567178106",
+  "hash64:20:13961126914072524835:19454975882809896470",
+  "text64:20:693811858114030388:26734099918210322738",
+];
+
+test("what any release has recorded is compared by any later one", async () => {
+  const typed = [
+    { name: "id", type: "bigint" },
+    { name: "at", type: "timestamp without time zone" },
+    { name: "fare", type: "double precision" },
+    { name: "tip", type: "numeric(10,2)" },
+    { name: "flag", type: "text" },
+    { name: "more", type: "jsonb" },
+  ];
+  for (const { server } of running)
+    await on(server, "recorded", async (session) => {
+      await session.query(
+        `CREATE TABLE pairs AS SELECT n * 5000000000 AS id, timestamp '2021-01-01' + n * interval '1 hour' AS at,
+           nullif(n % 4, 3) / 8.0::float8 AS fare, (n % 3 - 1)::numeric(10, 2) AS tip, nullif('x' || n % 3, 'x0') AS flag,
+           jsonb_build_object('n', n) AS more FROM generate_series(1::bigint, 20) AS n`,
+      );
+      for (const text of recordedTexts)
+        assert.deepEqual(
+          await compareChecksum(session, pairs, { text, columns: typed }),
+          { ok: true, value: { kind: "same", rows: 20 } },
+          text,
+        );
+      for (const change of ["fare = 0", "id = id + 1", "flag = NULL", "tip = -tip"]) {
+        await session.query("SAVEPOINT before");
+        await session.query(
+          `UPDATE pairs SET ${change} WHERE id = (SELECT max(id) FROM pairs WHERE fare <> 0 AND flag IS NOT NULL AND tip <> 0)`,
+        );
+        for (const text of recordedTexts) {
+          const compared = await compareChecksum(session, pairs, { text, columns: typed });
+          assert.deepEqual(
+            compared,
+            { ok: true, value: { kind: "changed", rows: 20 } },
+            `${change}: ${text}`,
+          );
+        }
+        await session.query("ROLLBACK TO before");
+      }
+      const newer = { text: "other128:20:1", columns: typed };
+      assert.deepEqual(await compareChecksum(session, pairs, newer), {
+        ok: true,
+        value: { kind: "unknown-algorithm", algorithm: "other128" },
+      });
     });
 });
