@@ -235,8 +235,10 @@ function forked({ marks, descriptors }: Given): ChildProcess {
 
 function changesOf(base: Environment, env: Environment): Readonly<Record<string, string | null>> {
   const changes: Record<string, string | null> = {};
-  for (const [name, value] of Object.entries(env))
+  for (const name in env) {
+    const value = env[name];
     if (value !== undefined && base[name] !== value) changes[name] = value;
-  for (const name of Object.keys(base)) if (env[name] === undefined) changes[name] = null;
+  }
+  for (const name in base) if (env[name] === undefined) changes[name] = null;
   return changes;
 }

@@ -103,7 +103,8 @@ function tell(news: News): void {
     return;
   }
   isTelling = true;
-  setImmediate(flush);
+  // The ends of what it printed are read a turn after its own: told together they are one answer, and not two and a question.
+  setImmediate(() => (news[0] === "ended" ? setImmediate(flush) : flush()));
 }
 
 function flush(): void {
