@@ -61,7 +61,7 @@ class Lap {
     this.#options = options;
     this.#world = world;
     this.#pools = new Pools(options.jobs, options.pools ?? new Map());
-    this.#seats = new Seats(this.#pools, world.slots);
+    this.#seats = new Seats(this.#pools, world.slots, options.jobs);
     this.#schedule = new Schedule(graph, this.#pools, world.untouched);
     this.#facts = new Facts(world.stores);
     const ring = () => this.#bell.ring();
@@ -222,6 +222,7 @@ class Lap {
         ...{ needs: this.#needs, paused: this.#paused, stopping: this.#stop.signal },
         judgeAgain: (one) => this.#judgeAgain(one),
         ...(slots && { child: () => slots.child() }),
+        atRest: (one) => this.#seats.rest(one) && this.#bell.ring(),
       },
     );
     if (!ended.ok) return this.#fail(step, ended.error);

@@ -42,6 +42,8 @@ export interface ExecuteOptions {
   readonly need: Job["need"];
   /** What is to be recorded of inputs, and of what was discovered, once the recipe has ended. */
   readonly settle: (judged: Judged, outcome: Outcome) => Promise<Result<Settled>>;
+  /** Called when the recipe is over and what it made is only on its way to the disk. */
+  readonly atRest?: () => void;
   /** Where what was read comes from, for records that say so. */
   readonly origins: (inputs: readonly NamedDigest[]) => Promise<Result<readonly Origin[]>>;
   /** What a process that the recipe starts is given, besides marks. */
@@ -179,6 +181,7 @@ async function work(working: Working, options: ExecuteOptions): Promise<Result<E
       durationMs: elapsed(),
       ...settled.value,
       ...(origins.value.length > 0 && { origins: origins.value }),
+      ...(options.atRest && { atRest: options.atRest }),
     };
     const made = await store.publish(attempt, stage, finished, signal);
     if (!made.ok) return made;

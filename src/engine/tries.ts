@@ -31,6 +31,8 @@ export interface TriesOptions {
   readonly paused: Paused;
   /** Judges a step as things are now. */
   readonly judgeAgain: (step: Step) => Promise<Result<Judged | "waiting">>;
+  /** Called when the recipe of a step is over and what it made is only on its way to the disk. */
+  readonly atRest?: (step: Step) => void;
   readonly child?: () => Child;
   readonly run?: string;
   readonly history?: History;
@@ -73,6 +75,7 @@ async function tryOnce(
   const ended = await execute(judged, {
     ...options,
     ...start,
+    atRest: () => options.atRest?.(step),
     store: storeOf(stores, step.id),
     waiting: {
       signal: stopping,

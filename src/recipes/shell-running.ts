@@ -1,7 +1,8 @@
 // A command that runs, with all that it has started: asks them to end, waits, kills. Knows nothing of what the command is for.
-import type { ChildProcess } from "node:child_process";
-import { setInterval as ticks, setImmediate as turn, setTimeout as wait } from "node:timers/promises";
+import { setInterval as ticks, setTimeout as wait } from "node:timers/promises";
 import { findMarked, groupLives, killMarked, send, stopMarked } from "../system/orphans.js";
+import type { Command, Ended } from "./shell-command.js";
+import { endStarter } from "./shell-elsewhere.js";
 
 /** How long a command, and what it has started, may take to end by itself after SIGTERM. */
 const graceMs = 10_000;
@@ -10,22 +11,11 @@ const leftoverGraceMs = 200;
 /** A killed process that is still there after so long hangs in the kernel. */
 const deathMs = 1_000;
 const pollMs = 10;
-/** Once the command has ended, silence for so long means that all it printed is read. */
-const quietMs = 100;
-/** Whoever prints on and on after the command has ended is listened to no longer than this. */
-const drainMs = 1_000;
-
-export interface Ended {
-  readonly code: number | null;
-  readonly killedBy: NodeJS.Signals | null;
-  /** Why it could not be started. */
-  readonly error?: Error;
-}
-
 const live = new Set<Running>();
 
 /** Kills every command that is still running, and all they started. */
 export function endAll(): void {
+  endStarter();
   for (const running of live) running.kill();
 }
 
@@ -40,52 +30,59 @@ export interface Hold {
 //  running ──abort──► asked to end ──10 s──► killed       (any) ──its shell ends──► what is left is ended ──► over
 /** Lives from the start of a command to the end of all that it has started. */
 class Running {
-  readonly #pid: number;
+  readonly #command: Command;
   readonly #hold: Hold;
   /** Who has been asked to end, other than by the group. */
   #asked: readonly number[] = [];
   #last: NodeJS.Timeout | undefined;
   readonly #killed = new AbortController();
 
-  constructor(pid: number, hold: Hold) {
-    this.#pid = pid;
+  constructor(command: Command, hold: Hold) {
+    this.#command = command;
     this.#hold = hold;
   }
 
-  /** Each process is asked once: to a dmake in a recipe a second signal means "at once". */
   ask(): void {
-    const { mark, grouped } = this.#hold;
     this.#last = setTimeout(() => this.kill(), graceMs);
-    if (grouped) return void send(-this.#pid, "SIGTERM");
+    const { pid, begun } = this.#command;
+    if (pid !== undefined) this.#askNow(pid);
+    else void begun.then(() => this.#command.pid !== undefined && this.#askNow(this.#command.pid));
+  }
+
+  /** Each process is asked once: to a dmake in a recipe a second signal means "at once". */
+  #askNow(shell: number): void {
+    const { mark, grouped } = this.#hold;
+    if (grouped) return void send(-shell, "SIGTERM");
     const started = findMarked([mark]).get(mark) ?? [];
-    this.#asked = [...new Set([this.#pid, ...started])];
+    this.#asked = [...new Set([shell, ...started])];
     for (const pid of this.#asked) send(pid, "SIGTERM");
   }
 
   kill(): void {
     const { mark, grouped } = this.#hold;
+    const { pid } = this.#command;
     this.#killed.abort();
-    send(grouped ? -this.#pid : this.#pid, "SIGKILL");
+    if (pid !== undefined) send(grouped ? -pid : pid, "SIGKILL");
     killMarked([mark]);
   }
 
   /** The shell has ended because it was asked to: what it has started has the rest of the ten seconds, wherever it is. */
   async gone(): Promise<void> {
     const { mark, grouped } = this.#hold;
-    if (grouped) await this.#groupGone();
+    if (grouped) await this.#groupGone(this.#command.pid ?? 0);
     const asked = this.#asked;
     await stopMarked([mark], { graceMs: Number.POSITIVE_INFINITY, signal: this.#killed.signal, asked });
   }
 
-  async #groupGone(): Promise<void> {
-    if (!send(-this.#pid, 0)) return;
+  async #groupGone(leader: number): Promise<void> {
+    if (!send(-leader, 0)) return;
     let killedAt: number | undefined;
     let look = 0;
     for await (const _ of ticks(pollMs)) {
       if (this.#killed.signal.aborted) killedAt ??= performance.now();
       if (killedAt !== undefined && performance.now() > killedAt + deathMs) return;
       // Whether all of them are dead and nobody collects them is asked less often: it takes a look at each process.
-      if (!send(-this.#pid, 0) || (look++ % 25 === 10 && !groupLives(this.#pid))) return;
+      if (!send(-leader, 0) || (look++ % 25 === 10 && !groupLives(leader))) return;
     }
   }
 
@@ -95,18 +92,18 @@ class Running {
    */
   async endLeftovers(hasFailed: boolean): Promise<void> {
     const { mark, grouped } = this.#hold;
-    if (grouped) await this.#endGroup();
+    if (grouped) await this.#endGroup(this.#command.pid ?? 0);
     if (!grouped || hasFailed) await stopMarked([mark], { graceMs: leftoverGraceMs });
   }
 
-  async #endGroup(): Promise<void> {
-    if (!send(-this.#pid, "SIGTERM")) return;
+  async #endGroup(leader: number): Promise<void> {
+    if (!send(-leader, "SIGTERM")) return;
     const until = performance.now() + leftoverGraceMs;
     while (performance.now() < until) {
       await wait(pollMs);
-      if (!send(-this.#pid, 0)) return;
+      if (!send(-leader, 0)) return;
     }
-    send(-this.#pid, "SIGKILL");
+    send(-leader, "SIGKILL");
   }
 
   over(): void {
@@ -115,21 +112,17 @@ class Running {
 }
 
 /** Waits for the end of a command, and sees to that of everything it started. The signal asks all of them to end. */
-export async function endOf(child: ChildProcess, hold: Hold, signal: AbortSignal): Promise<Ended> {
-  const closed = new Promise<true>((resolve) => child.once("close", () => resolve(true)));
-  const exited = new Promise<Ended>((resolve) => {
-    child.once("error", (error) => resolve({ code: null, killedBy: null, error }));
-    child.once("exit", (code, killedBy) => resolve({ code, killedBy }));
-  });
-  if (child.pid === undefined) return exited;
-  const running = new Running(child.pid, hold);
+export async function endOf(command: Command, hold: Hold, signal: AbortSignal): Promise<Ended> {
+  const running = new Running(command, hold);
   live.add(running);
   const ask = () => running.ask();
   signal.addEventListener("abort", ask, { once: true });
   try {
-    const ended = await exited;
+    const ended = await command.exited;
+    if (ended.lost) running.kill();
+    if (command.pid === undefined) return ended;
     if (signal.aborted) await running.gone();
-    await drained(child, closed);
+    await command.heard();
     if (!signal.aborted) await running.endLeftovers(ended.code !== 0);
     return ended;
   } finally {
@@ -137,26 +130,4 @@ export async function endOf(child: ChildProcess, hold: Hold, signal: AbortSignal
     running.over();
     live.delete(running);
   }
-}
-
-/** Reads what a command that has ended has printed. Somebody it left behind may hold its pipes open for ever. */
-async function drained(child: ChildProcess, closed: Promise<true>): Promise<void> {
-  const until = performance.now() + drainMs;
-  let heard = true;
-  const onData = () => {
-    heard = true;
-  };
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", onData);
-  while (heard && performance.now() < until) {
-    heard = false;
-    if (await Promise.race([closed, silence()])) break;
-  }
-  for (const stream of child.stdio) stream?.destroy();
-}
-
-async function silence(): Promise<false> {
-  await wait(quietMs, undefined, { ref: false });
-  // Of a process that was busy all the while, the timers come before what is waiting in its pipes.
-  await turn();
-  return false;
 }

@@ -15,6 +15,8 @@ export interface Wish {
 /** Longer than this a text is too long to be one argument of a process: Linux takes 128 KiB, its NUL included. */
 const longestArgument = 100_000;
 
+export const isLong = (command: string): boolean => Buffer.byteLength(command) > longestArgument;
+
 /**
  * A command that holds the terminal has our stdin and stays in our process group, since another one may not read from it.
  * Any other leads a group of its own. A long one, with the names of thousands of inputs, is read from a pipe of its own.
@@ -22,7 +24,7 @@ const longestArgument = 100_000;
  * What Node cannot start is told here or by the event `error`; both are explained by `whyNot`.
  */
 export function start({ command, env, descriptors, terminal }: Wish): ChildProcess | Error {
-  const long = Buffer.byteLength(command) > longestArgument;
+  const long = isLong(command);
   const text = long ? 'eval "exec 3<&-\n$(cat <&3)"' : command;
   const stdio: StdioOptions = terminal ? [0, terminal, 2] : ["ignore", "pipe", "pipe"];
   // Node leaves a descriptor above 2 that is to be ignored closed.

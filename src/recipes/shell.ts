@@ -7,15 +7,23 @@ import { redactText } from "../core/redact.js";
 import type { ShellRecipe, Step } from "../core/rule.js";
 import { type Job, marks, type Outcome, type Runner, type Stage } from "../engine/ports.js";
 import { chained, markOf } from "../system/orphans.js";
+import { type Command, commandOf, type Ended, failedCommand } from "./shell-command.js";
 import { readDepfile } from "./shell-depfile.js";
-import { type Ended, endAll, endOf } from "./shell-running.js";
+import { starterFor } from "./shell-elsewhere.js";
+import type { Environment } from "./shell-orders.js";
+import { endAll, endOf } from "./shell-running.js";
 import { changedSince, startOfNow } from "./shell-since.js";
-import { start, whyNot } from "./shell-start.js";
+import { isLong, start, whyNot } from "./shell-start.js";
 
 type FileStage = Extract<Stage, { kind: "files" }>;
 
 /** Of a long command, this much is shown. */
 const shownCharacters = 400;
+
+export interface ShellOptions {
+  /** How many commands this process starts itself before another one does it. Left out, as many as are not worth another process. */
+  readonly alone?: number | undefined;
+}
 
 /** Ends every command that is still running, and all they started, at once. For a process that is about to exit. */
 export const killAll = (): void => endAll();
@@ -30,7 +38,7 @@ export const killAll = (): void => endAll();
  * promised is not there or cannot be read.
  */
 export const createShell =
-  (env: NodeJS.ProcessEnv): Runner<ShellRecipe> =>
+  (env: NodeJS.ProcessEnv, { alone }: ShellOptions = {}): Runner<ShellRecipe> =>
   async (recipe, job) => {
     const { stage, inputs, signal } = job;
     if (stage.kind !== "files") throw new Error(`bug: ${job.step.id} is a table made by a command`);
@@ -42,7 +50,7 @@ export const createShell =
     if (signal.aborted) return fail({ reason: "interrupted" });
     // Every recipe of a build listens to the same signal: more than ten are no leak.
     setMaxListeners(0, signal);
-    const ended = await carryOut(command, job, env);
+    const ended = await carryOut(command, job, { env, alone });
     if (signal.aborted) return fail({ reason: "interrupted" });
     if (ended.code === 0)
       return recipe.depfile ? whatItRead(job.step, stage, since.value) : ok({ kind: "made", facts: {} });
@@ -51,18 +59,32 @@ export const createShell =
     return fail({ reason: "exit", command: shown, code: ended.code, signal: ended.killedBy });
   };
 
-async function carryOut(command: string, job: Job, env: NodeJS.ProcessEnv): Promise<Ended> {
+async function carryOut(
+  command: string,
+  job: Job,
+  { env, alone }: { readonly env: NodeJS.ProcessEnv } & ShellOptions,
+): Promise<Ended> {
   const { attempt } = marks;
   const id = job.child?.env[attempt] ?? randomBytes(8).toString("hex");
-  const child = start({
-    command,
-    env: { ...env, ...job.child?.env, [attempt]: chained(env[attempt], id) },
-    descriptors: job.child?.descriptors ?? [],
-    terminal: job.terminal && (job.terminal === "stdout" ? 1 : 2),
-  });
-  if (child instanceof Error) return { code: null, killedBy: null, error: child };
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", job.log);
-  return endOf(child, { mark: markOf(attempt, id), grouped: !job.terminal }, job.signal);
+  const given: NodeJS.ProcessEnv = { ...env, ...job.child?.env, [attempt]: chained(env[attempt], id) };
+  const hold = { mark: markOf(attempt, id), grouped: !job.terminal };
+  // Of the attempt, whoever starts its command is no part.
+  const own = { [marks.run]: given[marks.run], [attempt]: env[attempt] };
+  return endOf(begin(command, job, { env: given, alone, own }), hold, job.signal);
+}
+
+function begin(
+  command: string,
+  { child, terminal, log }: Job,
+  { env, alone, own }: { readonly env: NodeJS.ProcessEnv; readonly own: Environment } & ShellOptions,
+): Command {
+  const { descriptors = [] } = child ?? {};
+  // A terminal, and a text that is read from a pipe, are ours to give.
+  const starter =
+    terminal || isLong(command) ? undefined : starterFor({ env, descriptors, marks: own }, alone);
+  if (starter) return starter.start({ command, env, log });
+  const started = start({ command, env, descriptors, terminal: terminal && (terminal === "stdout" ? 1 : 2) });
+  return started instanceof Error ? failedCommand(started) : commandOf(started, log);
 }
 
 /** What a command that ended well says it read. */

@@ -27,6 +27,8 @@ export interface Making {
   readonly before: readonly Before[];
   /** Whether the lock of the step is still ours. */
   readonly isHeld: () => boolean;
+  /** Called when all is judged, and only the disk is waited for. */
+  readonly atRest: () => void;
   readonly traceOf: (outputs: readonly MadeDigest[]) => Trace;
 }
 
@@ -65,7 +67,7 @@ interface Moved {
 /** All that can fail or take long while the old outputs are still where they were. */
 async function ready(
   { step }: Attempt,
-  { stage, outcome, before, isHeld }: Making,
+  { stage, outcome, before, isHeld, atRest }: Making,
   bench: Bench,
 ): Promise<Result<readonly Judged[]>> {
   const check = () => checkNow(step, stage, before, bench.contents);
@@ -73,10 +75,11 @@ async function ready(
   if (!written.ok) return written;
   const digests = await digestsOf(stage, outcome, bench.contents);
   if (!digests.ok) return digests;
-  const settled = await settle(step, stage);
-  if (!settled.ok) return settled;
   const judged = await judgeOutputs(step, { paths: stage.paths, digests: digests.value }, bench);
-  const still = judged.ok ? check() : judged;
+  if (!judged.ok) return judged;
+  atRest();
+  const settled = await settle(step, stage);
+  const still = settled.ok ? check() : settled;
   if (!still.ok) return still;
   const inside = checkInside(step);
   if (!inside.ok) return inside;

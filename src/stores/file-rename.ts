@@ -3,7 +3,7 @@ import { linkSync, lstatSync, renameSync, rmSync, type Stats } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ok, type Result } from "../core/failure.js";
-import { sync } from "./file-sync.js";
+import { syncFolder } from "./file-sync.js";
 import { temporariesOf, temporaryPath } from "./file-temporary.js";
 import { guarded, guardedSync } from "./io-failure.js";
 
@@ -101,7 +101,7 @@ export async function takeBack({ outputs, attempt }: Group, fresh: Fresh): Promi
 
 async function syncFolders(outputs: readonly string[]): Promise<Result<void>> {
   for (const folder of new Set(outputs.map((output) => dirname(output)))) {
-    const synced = await guarded("sync", folder, () => sync(folder));
+    const synced = await guarded("sync", folder, () => syncFolder(folder));
     if (!synced.ok) return synced;
   }
   return ok(undefined);

@@ -17,6 +17,34 @@ export async function sync(path: string | Buffer): Promise<void> {
   }
 }
 
+/** Folder → the sync of its names that runs, and the one that follows it. */
+const syncing = new Map<string, { readonly now: Promise<void>; next?: Promise<void> }>();
+
+/**
+ * A folder's list of names, as it is now. Many who ask at once share one: 10 000 outputs of one folder are on the disk
+ * after some hundred. One that has begun already may have missed what was renamed since.
+ */
+export function syncFolder(path: string): Promise<void> {
+  const running = syncing.get(path);
+  if (!running) return begin(path);
+  running.next ??= running.now.then(
+    () => begin(path),
+    () => begin(path),
+  );
+  return running.next;
+}
+
+function begin(path: string): Promise<void> {
+  const own = { now: sync(path) };
+  syncing.set(path, own);
+  const over = () => {
+    // Somebody who has asked meanwhile begins anew, and is then what runs.
+    if (syncing.get(path) === own) syncing.delete(path);
+  };
+  own.now.then(over, over);
+  return own.now;
+}
+
 /** A file, or a directory with everything in it. What a link inside leads to is not part of it. */
 export async function syncTree(path: string): Promise<void> {
   if (!statSync(path).isDirectory()) return sync(path);

@@ -195,7 +195,8 @@ class Files implements FileStore {
     const isHeld = () => going.lock.isHeld();
     const record = (outputs: readonly MadeDigest[]) => traceOf(attempt, finished, { outputs, previous });
     if (outcome.kind === "made") {
-      const making = { stage, outcome, before, isHeld, traceOf: record };
+      const { atRest = () => {} } = finished;
+      const making = { stage, outcome, before, isHeld, atRest, traceOf: record };
       return (stage.inPlace ? takeAsMade : putInPlace)(attempt, making, this.#bench);
     }
     const outputs = leaveInPlace(attempt.step, previous, { before, contents: this.#contents });

@@ -1,6 +1,7 @@
 // How many recipes run at once, and how few questions are asked: told on a project in memory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { copies, Gate, makes } from "../rig/recipes.js";
 import { given } from "../rig/world.js";
 
@@ -37,6 +38,69 @@ test("-j 1 runs one recipe at a time", async () => {
   }
   await building;
   assert.equal(gate.most, 1);
+});
+
+/** A disk that keeps what was made waiting until it is let through. */
+function slowDisk() {
+  const waiting = new Map<string, () => void>();
+  const disk = (step: string) => new Promise<void>((done) => waiting.set(step, done));
+  const letThrough = (step: string) => {
+    waiting.get(step)?.();
+    waiting.delete(step);
+  };
+  return { disk, letThrough, waiting };
+}
+
+test("while what was made is on its way to the disk others run, but none that reads it", async () => {
+  const rules = [
+    copies("raw", "a"),
+    copies("raw", "b"),
+    copies("raw", "c"),
+    copies("raw", "d"),
+    copies("a", "below"),
+  ];
+  const world = await given({ raw: "x", rules });
+  const { disk, letThrough, waiting } = slowDisk();
+  world.files.disk = disk;
+  const building = world.build(["below", "b", "c", "d"], { jobs: 2 });
+  while (waiting.size < 4) await setImmediate();
+  assert.deepEqual(world.jobs.map(({ step }) => step.id).sort(), ["a", "b", "c", "d"]);
+  assert.equal(world.files.records.size, 0);
+  letThrough("a");
+  while (!waiting.has("below")) await setImmediate();
+  for (const step of ["below", "b", "c", "d"]) letThrough(step);
+  const { summary } = await building;
+  assert.deepEqual([summary.made, summary.failed], [5, 0]);
+});
+
+test("with one job at a time, one target after the other is on the disk", async () => {
+  const world = await given({ raw: "x", rules: ["a", "b", "c"].map((name) => copies("raw", name)) });
+  const { disk, letThrough, waiting } = slowDisk();
+  world.files.disk = disk;
+  const building = world.build(["a", "b", "c"], { jobs: 1 });
+  for (const step of ["a", "b", "c"]) {
+    while (!waiting.has(step)) await setImmediate();
+    for (let turns = 0; turns < 20; turns += 1) await setImmediate();
+    assert.equal(world.jobs.at(-1)?.step.id, step);
+    letThrough(step);
+  }
+  assert.equal((await building).summary.made, 3);
+});
+
+test("no more wait for the disk than it takes at once", async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
+  const world = await given({ raw: "x", rules: names.map((name) => copies("raw", name)) });
+  const { disk, letThrough, waiting } = slowDisk();
+  world.files.disk = disk;
+  const building = world.build(names, { jobs: 2 });
+  while (waiting.size < 18) await setImmediate();
+  for (let turns = 0; turns < 20; turns += 1) await setImmediate();
+  // Sixteen at rest, and two that keep their places.
+  assert.equal(world.jobs.length, 18);
+  const over = building.then(() => true);
+  while (!(await Promise.race([over, setImmediate(false)])))
+    for (const step of [...waiting.keys()]) letThrough(step);
+  assert.equal((await building).summary.made, 40);
 });
 
 test("a step starts as soon as its own inputs are done, while others still run", async () => {

@@ -1,9 +1,11 @@
 // A process that runs one shell recipe as it is told, and says how it ended. Knows nothing of what a test expects.
 import { closeSync, openSync } from "node:fs";
-import { run } from "./shells.js";
+import { elsewhere, run } from "./shells.js";
 
 const [how, command = ""] = process.argv.slice(2);
 const inConsole = how === "stdout" || how === "stderr" ? ({ terminal: how } as const) : {};
+
+if (how === "elsewhere") elsewhere();
 
 /** Opens files until there is no descriptor left. */
 function exhausted(): readonly number[] {

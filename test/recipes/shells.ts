@@ -17,6 +17,13 @@ interface Paths {
   readonly output: string;
 }
 
+let alone: number | undefined;
+
+/** From now on every command is started by a process that dmake has for it. */
+export const elsewhere = (): void => {
+  alone = 0;
+};
+
 /** Runs a command whose output is `out`. */
 export async function run(
   command: (paths: Paths) => ReturnType<Dollar>,
@@ -26,7 +33,7 @@ export async function run(
 ) {
   const { step, recipe } = stepFor(await declared(() => sh("out", {}, command)), "sh", inputs);
   const running = jobFor(step, signal && { signal });
-  return { ...running, ended: createShell(process.env)(recipe, { ...running.job, ...given }) };
+  return { ...running, ended: createShell(process.env, { alone })(recipe, { ...running.job, ...given }) };
 }
 
 /** Whether a process does anything: one that nobody has collected yet does not. */

@@ -37,6 +37,8 @@ export class MemoryStore implements Store {
   readonly open = new Set<string>();
   /** Step → whether what is there can be amended; without it, nothing can. */
   amends: ((attempt: Attempt) => boolean) | undefined;
+  /** Set: what was made is on its way to the disk for as long as this takes. */
+  disk: ((step: string) => Promise<void>) | undefined;
   /** Where the content of the last table to be published came from. */
   origins: readonly Origin[] = [];
   /** What the next table to be published says that was changed of it. */
@@ -108,6 +110,8 @@ export class MemoryStore implements Store {
 
   async publish(attempt: Attempt, _stage: Stage, finished: Finished): Promise<Result<Published>> {
     const { step } = attempt;
+    if (this.disk) finished.atRest?.();
+    await this.disk?.(step.id);
     this.open.delete(attempt.id);
     const saved: { output: string; path: string }[] = [];
     if (finished.outcome.kind === "made") {
