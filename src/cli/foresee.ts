@@ -59,7 +59,10 @@ async function foreseeAll(
   renderer.expect(graph.steps);
   const tell = (one: Previewed) => renderer.event(previewEvent(one));
   const { forced, mode } = command;
-  return preview(graph, { forced, question: mode === "question" }, { stores, signal, tell });
+  const judged = wired.spans?.begin("judge", { steps: graph.steps.length });
+  const summary = await preview(graph, { forced, question: mode === "question" }, { stores, signal, tell });
+  judged?.();
+  return summary;
 }
 
 function previewEvent({ step, standing }: Previewed): BuildEvent {

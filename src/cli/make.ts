@@ -158,6 +158,7 @@ async function makeAll(
   const world = {
     ...{ stores, runners, emit, signal, history, lineage, run: wired.run },
     ...(slots && { slots }),
+    ...(wired.spans && { spans: wired.spans }),
   };
   return { summary: await build(graph, options, world), steps };
 }

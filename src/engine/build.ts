@@ -5,6 +5,7 @@ import type { Graph } from "../core/graph.js";
 import { type Places, Pools } from "../core/pools.js";
 import type { Step } from "../core/rule.js";
 import { Schedule } from "../core/schedule.js";
+import type { Spans } from "../core/spans.js";
 import { isRelationName } from "../core/target.js";
 import { Bell } from "./bell.js";
 import { Facts, type Stores } from "./facts.js";
@@ -43,6 +44,7 @@ export interface World {
   /** By which the processes of this run are found. */
   readonly run?: string;
   readonly lineage?: Lineage;
+  readonly spans?: Spans;
 }
 
 /** Brings every step of the graph up to date. Failed steps are events, and counted in the answer. */
@@ -145,6 +147,7 @@ class Lap {
     while (!this.#stopping) {
       const ready = this.#schedule.takeReady();
       if (ready.length === 0) return;
+      const judged = this.#world.spans?.begin("judge", { steps: ready.length });
       const together = await gather(ready, this.#facts);
       for (const step of ready) {
         // What cannot be looked at fails the steps that need it, and not all that were asked about with them.
@@ -154,6 +157,7 @@ class Lap {
         else if (judged.value !== "waiting") this.#settle(judged.value);
         else this.#tellIfBlocked(step);
       }
+      judged?.();
     }
   }
 
@@ -182,6 +186,7 @@ class Lap {
         return;
       case "stale":
         this.#stale.set(step, judged);
+        this.#world.spans?.queued(step.id);
         this.#schedule.move(step, "queued");
     }
   }
@@ -283,15 +288,11 @@ class Lap {
     const states = this.#graph.steps.map((step) => this.#schedule.stateOf(step));
     const count = (wanted: string) => states.filter((state) => state === wanted).length;
     return {
-      made: this.#made,
-      already: this.#already,
+      ...{ made: this.#made, already: this.#already },
       fresh: count("done") - this.#made - this.#already,
-      failed: this.#failures,
-      locked: this.#locked,
-      blocked: count("blocked"),
-      notStarted: this.notStarted.length,
-      wouldRun: 0,
-      mayRun: 0,
+      ...{ failed: this.#failures, locked: this.#locked },
+      ...{ blocked: count("blocked"), notStarted: this.notStarted.length },
+      ...{ wouldRun: 0, mayRun: 0 },
       interrupted: this.#world.signal.aborted,
       durationMs,
     };
