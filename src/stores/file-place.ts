@@ -43,9 +43,11 @@ export async function putInPlace(attempt: Attempt, making: Making, bench: Bench)
   const group = { outputs: step.outputs, attempt: id };
   const moved: Moved = { saved: [], fresh: new Set() };
   const intended = await intend(step, trace, bench);
+  const renamed = bench.spans?.begin("rename", { target: step.id });
   const given = intended.ok
     ? await give(group, { judged: judged.value, isHeld: making.isHeld, moved }, bench)
     : intended;
+  renamed?.();
   if (given.ok) return ok({ trace, saved: moved.saved, aside: given.value });
   // What went wrong first is what is told. Should this go wrong as well, the intent is pending, and the next start's affair.
   const back = await takeBack(group, moved.fresh);
@@ -71,9 +73,13 @@ async function ready(
   const check = () => checkNow(step, stage, before, bench.contents);
   const written = check();
   if (!written.ok) return written;
+  const hashed = bench.spans?.begin("hash", { target: step.id });
   const digests = await digestsOf(stage, outcome, bench.contents);
+  hashed?.();
   if (!digests.ok) return digests;
+  const synced = bench.spans?.begin("sync", { target: step.id });
   const settled = await settle(step, stage);
+  synced?.();
   if (!settled.ok) return settled;
   const judged = await judgeOutputs(step, { paths: stage.paths, digests: digests.value }, bench);
   const still = judged.ok ? check() : judged;

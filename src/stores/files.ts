@@ -88,6 +88,7 @@ class Files implements FileStore {
       records: this.#records,
       sayTheSame,
       warn,
+      spans: this.#spans,
       history: history ?? { note: () => {} },
     };
   }

@@ -77,6 +77,11 @@ test("a build of commands, functions, parquet and tables says where its time wen
   const { recipe, ended, rows } = jobOf(trace, "table:rows/1")?.args ?? {};
   assert.deepEqual([recipe, ended, rows], ["load", "made", 2000]);
   assert.ok(partsOf(trace, "table:rows/1").includes("run > copy"));
+  const inside = ["publish > hash", "publish > sync", "publish > rename", "publish > commit"];
+  assert.deepEqual(
+    partsOf(trace, "note.txt").filter((part) => part.startsWith("publish > ")),
+    inside,
+  );
   assert.equal(jobOf(trace, "note.txt")?.args.recipe, "script");
 
   const within = (name: string) => trace.slices.find((slice) => slice.name === name)?.within;
