@@ -183,10 +183,13 @@ function published(place: Place, recording: Recording, secrets: ReadonlySet<stri
   return fail({ reason: "io", doing: "write the profile", path: place.named, code: tried.code });
 }
 
+/** What stands for a lane is ours and stays, whatever a secret is called. */
 function linesOf(recording: Recording, secrets: ReadonlySet<string>): Iterable<string> {
-  const recorded = recording.recorded();
-  const shown = secrets.size > 0 ? redactAll(recorded, secrets) : recorded;
-  return traceLines({ pid: process.pid, ...shown });
+  const { worked, waited } = recording.recorded();
+  const { pid } = process;
+  if (secrets.size === 0) return traceLines({ pid, worked, waited });
+  const shown = worked.map(({ name, args, ...work }) => ({ ...work, ...redactAll({ name, args }, secrets) }));
+  return traceLines({ pid, worked: shown, waited: redactAll(waited, secrets) });
 }
 
 /** A string of all lines could be longer than strings may be. */

@@ -255,6 +255,12 @@ export default [sh(\`out_\${token}.txt\`, { from: \`in_\${token}.txt\` }, ({ $, 
     ["out_***.txt"],
   );
   assert.equal(here.read("out.json").includes("hunter2"), false);
+  assert.ok(trace.lanes.includes("engine"));
+
+  here.write("in_engine.txt", "1");
+  await here.run("--profile", "out.json", "token=engine");
+  const odd = readTrace(here.path("out.json"));
+  assert.deepEqual([jobsIn(odd).map(({ name }) => name), odd.lanes[0]], [["out_***.txt"], "engine"]);
 });
 
 test("large files are hashed in lanes of their own", async (t) => {
