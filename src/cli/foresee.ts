@@ -1,8 +1,10 @@
 // Says what would run, and what may. Knows nothing of running.
 import type { BuildEvent, Summary } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
+import type { Step } from "../core/rule.js";
 import { type Previewed, preview } from "../engine/preview.js";
 import { checkSources } from "../engine/sources.js";
+import { untouchedIn } from "../engine/untouched.js";
 import { chosen, goneOnWith } from "./choose.js";
 import { type List, listReader, listWarning } from "./lists.js";
 import type { BuildCommand } from "./options.js";
@@ -54,14 +56,19 @@ async function foreseeAll(
 ): Promise<Result<Summary>> {
   const { stores } = wired;
   const signal = around.interruptible();
-  const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside });
+  const { forced, mode } = command;
+  const looking = wired.spans?.begin("look for changes", { steps: graph.steps.length });
+  const untouched = forced ? new Set<Step>() : untouchedIn(graph, stores);
+  looking?.();
+  const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside, untouched });
   if (!there.ok) return there;
   renderer.expect(graph.steps);
+  for (const step of untouched) renderer.event({ event: "fresh", step: step.id });
   const tell = (one: Previewed) => renderer.event(previewEvent(one));
-  const { forced, mode } = command;
-  const judged = wired.spans?.begin("judge", { steps: graph.steps.length });
-  const summary = await preview(graph, { forced, question: mode === "question" }, { stores, signal, tell });
-  judged?.();
+  const judging = wired.spans?.begin("judge", { steps: graph.steps.length - untouched.size });
+  const how = { forced, question: mode === "question" };
+  const summary = await preview(graph, how, { stores, signal, tell, untouched });
+  judging?.();
   return summary;
 }
 

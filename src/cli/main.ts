@@ -108,7 +108,7 @@ async function main(): Promise<number> {
     return exitCodes.refused;
   }
   // Loaded here, so that what prevents it can be told in a sentence.
-  const { readCommandLine } = await import("./options.js");
+  const { readCommandLine } = await import("./command-line.js");
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const read = await readCommandLine(process.argv.slice(2), version);
   if (!read.ok) {

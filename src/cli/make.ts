@@ -2,9 +2,11 @@
 import { dirname } from "node:path";
 import type { BuildEvent, Summary } from "../core/event.js";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
+import type { Step } from "../core/rule.js";
 import { build } from "../engine/build.js";
 import { marks } from "../engine/ports.js";
 import { checkSources } from "../engine/sources.js";
+import { untouchedIn } from "../engine/untouched.js";
 import { killMarked, markOf } from "../system/orphans.js";
 import { chosen, goneOnWith } from "./choose.js";
 import { foresee } from "./foresee.js";
@@ -133,10 +135,14 @@ async function makeAll(
   const { command, around, renderer, wired, planning } = run;
   const { stores, runners, history } = wired;
   const signal = around.interruptible();
+  const looking = wired.spans?.begin("look for changes", { steps: graph.steps.length });
+  const untouched = forced ? new Set<Step>() : untouchedIn(graph, stores);
+  looking?.();
   const there = await checkSources(graph, datafile.rules, {
     stores,
     nearby: filesBeside,
     keepGoing: command.keepGoing,
+    untouched,
   });
   if (!there.ok) return { ending: ended(renderer, there.error) };
   keep(run, names);
@@ -156,7 +162,7 @@ async function makeAll(
   markChildren(around, wired.run, signal);
   const lineage = lineageOf(around.env, dirname(planning.path));
   const world = {
-    ...{ stores, runners, emit, signal, history, lineage, run: wired.run },
+    ...{ stores, runners, emit, signal, history, lineage, untouched, run: wired.run },
     ...(slots && { slots }),
     ...(wired.spans && { spans: wired.spans }),
   };

@@ -1,7 +1,5 @@
-// The command line as a value: flags, words, parameters; and what `--help` says. Knows nothing of carrying it out.
-import yargs, { type Argv } from "yargs";
+// The command line as a value: flags, words, parameters. Knows nothing of how flags are told from words, or of carrying it out.
 import { fail, ok, type Result } from "../core/failure.js";
-import { type Argued, asked, databaseVerbs, listed, noWaitFlag, profileFlag, targetVerbs } from "./verbs.js";
 
 export interface Where {
   /** As given with `-C`, or nothing. */
@@ -111,145 +109,25 @@ export type CommandLine =
   | SqlCommand
   | { readonly verb: "shown"; readonly text: string };
 
-/** Reads the arguments after the program's name. */
-export async function readCommandLine(
-  args: readonly string[],
-  version: string,
-): Promise<Result<CommandLine>> {
-  let command: CommandLine | undefined;
-  let text = "";
-  const parser = describe(version, (found) => {
-    command = found;
-  });
-  try {
-    await parser.parseAsync([...args], {}, (_error, _argv, output) => {
-      text = output;
-    });
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    return fail({ reason: "usage", message: lowered(error.message), help: "dmake --help" });
+const parameter = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
+
+/** Parts parameters from words. */
+export function partsOf(words: readonly string[]): Pick<Asked, "words" | "parameters"> {
+  const parameters: Record<string, string> = {};
+  const rest: string[] = [];
+  for (const word of words) {
+    const found = parameter.exec(word);
+    if (found) parameters[found[1] ?? ""] = found[2] ?? "";
+    else rest.push(word);
   }
-  if (text !== "") return ok({ verb: "shown", text });
-  return command
-    ? checked(command)
-    : fail({ reason: "usage", message: "nothing was asked for", help: "dmake --help" });
+  return { words: rest, parameters };
 }
 
-const lowered = (message: string): string => message.charAt(0).toLowerCase() + message.slice(1);
-
-const buildFlags = (parser: Argv<Argued>) =>
-  parser
-    .option("jobs", {
-      alias: "j",
-      type: "number",
-      requiresArg: true,
-      describe: "recipes at once, if not one a processor",
-    })
-    .option("load", {
-      alias: "l",
-      type: "number",
-      requiresArg: true,
-      describe: "start no recipe beside others while the machine's load is above this",
-    })
-    .option("dry-run", { alias: "n", type: "boolean", describe: "say what would run, and what may" })
-    .option("question", {
-      alias: "q",
-      type: "boolean",
-      describe: "say nothing; exit 3 if anything is stale",
-    })
-    .option("keep-going", {
-      alias: "k",
-      type: "boolean",
-      describe: "after a failure, build what does not need it",
-    })
-    .option("no-wait", noWaitFlag)
-    .option("only", {
-      type: "string",
-      requiresArg: true,
-      describe: "of the names, those that are missing, failed, stale (a,b)",
-    })
-    .option("newest-first", { type: "boolean", describe: "the latest month first, and what it needs" })
-    .option("resume", { type: "boolean", describe: "go on with the list of the last build" })
-    .option("always-make", { alias: "B", type: "boolean", describe: "run every recipe, fresh or not" })
-    .option("json", { type: "boolean", describe: "one JSON event a line" })
-    .option("profile", profileFlag);
-
-function describe(version: string, found: (command: CommandLine) => void) {
-  const parser = yargs()
-    .scriptName("dmake")
-    .usage(
-      "dmake [TARGET | GOAL | NAME=VALUE]…\n\nBuilds what is stale of a Datafile.ts, and loads it exactly once.",
-    )
-    .option("directory", {
-      alias: "C",
-      type: "string",
-      requiresArg: true,
-      describe: "change to this folder first",
-      global: true,
-    })
-    .option("file", {
-      alias: "f",
-      type: "string",
-      requiresArg: true,
-      describe: "the Datafile, if not ./Datafile.ts",
-      global: true,
-    })
-    .command(
-      "$0",
-      false,
-      (y) =>
-        buildFlags(y)
-          .example("$0", "build the default goals of ./Datafile.ts")
-          .example("$0 data/yellow_2021-01.parquet", "bring one file up to date")
-          .example("$0 'table:green_trips/{2023-01..2023-03}'", "load three months")
-          .example("$0 -n loaded source=file:data/new", "what would run with another parameter")
-          .example("$0 -k --no-wait loaded", "from cron: skip what another makes now")
-          .example("$0 -k 'table:green_trips/{2023-12..2019-01}'", "a backfill, the newest month first")
-          .example("$0 --resume", "what is left of it")
-          .example("$0 -k --only failed,missing loaded", "once more what did not come through")
-          .example("$0 --profile out.json loaded", "where the time goes: open it in Perfetto")
-          .example("$0 -- -odd.csv", "a target whose name begins with a dash")
-          .example("$0 ./why", "a target that is called as a verb is"),
-      (argv) =>
-        found({
-          verb: "build",
-          ...asked(argv),
-          jobs: argv.jobs,
-          load: argv.load,
-          mode: argv.question ? "question" : argv.dryRun ? "dry-run" : "build",
-          keepGoing: argv.keepGoing === true,
-          noWait: argv.noWait === true,
-          forced: argv.alwaysMake === true,
-          only: listed(argv.only) as readonly Only[] | undefined,
-          newestFirst: argv.newestFirst === true,
-          resume: argv.resume === true,
-          json: argv.json === true,
-        }),
-    );
-  return databaseVerbs(targetVerbs(parser, found), found)
-    .version(version)
-    .help()
-    .alias("help", "h")
-    .epilog(
-      "exit codes: 0 built or fresh · 1 a target failed · 2 usage or Datafile · 3 -q and stale · 75 --no-wait and held · 129, 130, 141, 143 signals",
-    )
-    .parserConfiguration({
-      "populate--": true,
-      "parse-positional-numbers": false,
-      // As in Make, the last of several wins.
-      "duplicate-arguments-array": false,
-      // Otherwise `--no-wait` would be a flag `wait`, denied.
-      "boolean-negation": false,
-    })
-    .strictOptions()
-    .recommendCommands()
-    .exitProcess(false)
-    .wrap(100)
-    .fail(false);
-}
+/** The verbs that a command line may begin with; anything else is a target, a goal or a parameter. */
+export const verbs = ["adopt", "clean", "completion", "db", "sql", "status", "verify", "why"] as const;
 
 /** What no flag alone can say: numbers that are none, words that a verb does not take, words that it needs. */
-function checked(command: CommandLine): Result<CommandLine> {
+export function checked(command: CommandLine): Result<CommandLine> {
   switch (command.verb) {
     case "build":
       if (command.jobs !== undefined && !(Number.isInteger(command.jobs) && command.jobs >= 1))

@@ -45,7 +45,7 @@ const lookedAt = (store: Store, { begin }: Spans): Pick<Store, "observe" | "trac
 
 function watchedStore(store: Store, recording: Recording): Store {
   const { begin } = recording;
-  const { amend, verify } = store;
+  const { amend, untouched, verify } = store;
   const of = ({ step }: Attempt) => ({ target: step.id });
   const started = ({ step }: Attempt) => recording.started(step.id, { recipe: step.recipe.kind });
   return {
@@ -63,6 +63,7 @@ function watchedStore(store: Store, recording: Recording): Store {
       during(begin("publish", of(attempt)), () => store.publish(attempt, ...rest)),
     discard: (attempt, stage) => during(begin("discard", of(attempt)), () => store.discard(attempt, stage)),
     close: () => store.close(),
+    ...(untouched && { untouched }),
     ...(verify && { verify: (...asked) => verify.apply(store, asked) }),
     ...(amend && {
       amend: async (attempt, waiting) => {

@@ -1,6 +1,6 @@
 // What `--help` says of each verb, and what its arguments become. Knows nothing of carrying a verb out.
 import type { Argv } from "yargs";
-import type { Asked, CommandLine, State, Where } from "./options.js";
+import { type Asked, type CommandLine, partsOf, type State, type Where } from "./options.js";
 
 type Found = (command: CommandLine) => void;
 
@@ -179,8 +179,6 @@ export const listed = (text: string | undefined): readonly string[] | undefined 
     .map((one) => one.trim())
     .filter((one) => one !== "");
 
-const parameter = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s;
-
 const where = (argv: Argued): Where => ({
   directory: argv.directory,
   datafile: argv.file,
@@ -193,17 +191,6 @@ export function asked(
 ): Asked {
   const { profile } = argv;
   const words = [argv._ ?? [], argv["--"] ?? []].map((some) => (some as unknown[]).map(String));
-  const split = splitWords([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]);
+  const split = partsOf([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]);
   return { ...where(argv), ...split, ...(profile !== undefined && { profile }) };
-}
-
-function splitWords(words: readonly string[]): Pick<Asked, "words" | "parameters"> {
-  const parameters: Record<string, string> = {};
-  const rest: string[] = [];
-  for (const word of words) {
-    const found = parameter.exec(word);
-    if (found) parameters[found[1] ?? ""] = found[2] ?? "";
-    else rest.push(word);
-  }
-  return { words: rest, parameters };
 }

@@ -1,10 +1,10 @@
 // From rules and wanted names to the steps that make them, in order. Knows nothing of what exists, of freshness or of running.
 import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
-import { expandInputs, type Globs } from "./inputs.js";
 import { fill } from "./pattern.js";
-import type { Binding, Recipe, Rule, Step } from "./rule.js";
-import { type Container, containers, forbiddenOutput, type RuleSet } from "./rule-set.js";
-import { foldersAbove } from "./target.js";
+import type { Step } from "./rule.js";
+import { forbiddenOutput, type RuleSet } from "./rule-set.js";
+import { instantiate, type Project, projectOf, type Surroundings } from "./step.js";
+import { folderOf, foldersAbove } from "./target.js";
 
 /** Steps with inputs before users, and the names that no rule makes. */
 export interface Graph {
@@ -19,14 +19,7 @@ export interface Graph {
   grow(names: readonly string[], user?: Step): Result<readonly Step[]>;
 }
 
-/** What a plan asks of the world. */
-export interface Surroundings {
-  readonly globs: Globs;
-  readonly localSource: LocalSource;
-}
-
-/** The name of a file of this machine that a recipe reads without it being declared, as the file of a `file:` URL. */
-export type LocalSource = (recipe: Recipe) => string | undefined;
+const nothing = (): Found => ({ makers: new Map(), sources: new Map(), folders: new Map() });
 
 /** Collects the steps that the wanted names need. */
 export function graphOf(
@@ -34,11 +27,15 @@ export function graphOf(
   wanted: readonly string[],
   surroundings: Surroundings,
 ): Result<Graph> {
-  const steps: Step[] = [];
-  const found: Found = { makers: new Map(), sources: new Map(), folders: new Map() };
-  const around = containers(rules.find);
+  const project = projectOf(rules, surroundings);
+  const first = new Growth(nothing(), project);
+  for (const name of wanted) {
+    const added = first.add(name, undefined);
+    if (!added.ok) return added;
+  }
+  const { steps, found } = first;
   const grow: Graph["grow"] = (names, user) => {
-    const growth = new Growth(found, { rules, surroundings, around });
+    const growth = new Growth(found, project);
     for (const name of names) {
       const added = growth.add(name, user);
       if (!added.ok) return added;
@@ -47,14 +44,13 @@ export function graphOf(
     growth.settle();
     return ok(growth.steps);
   };
-  const grown = grow(wanted);
   const placeOf: Graph["placeOf"] = (name) => {
     const maker = rules.find(name);
     if (maker.ok && maker.value) return maker.value.rule.at;
-    const container = around(name);
+    const container = project.around(name);
     return container?.pattern.directory ? container.rule.at : undefined;
   };
-  return grown.ok ? ok({ steps, makers: found.makers, sources: found.sources, grow, placeOf }) : grown;
+  return ok({ steps, makers: found.makers, sources: found.sources, grow, placeOf });
 }
 
 interface Found {
@@ -62,12 +58,6 @@ interface Found {
   readonly sources: Map<string, Step | undefined>;
   /** Folder → a step that makes something in it, at any depth. */
   readonly folders: Map<string, Step>;
-}
-
-interface Project {
-  readonly rules: RuleSet;
-  readonly surroundings: Surroundings;
-  readonly around: (name: string) => Container | undefined;
 }
 
 interface Visit {
@@ -83,7 +73,7 @@ interface Visit {
 class Growth {
   readonly steps: Step[] = [];
   readonly #old: Found;
-  readonly #new: Found = { makers: new Map(), sources: new Map(), folders: new Map() };
+  readonly #new: Found = nothing();
   readonly #project: Project;
   readonly #open = new Set<Step>();
   readonly #stack: Visit[] = [];
@@ -91,6 +81,11 @@ class Growth {
   constructor(old: Found, project: Project) {
     this.#old = old;
     this.#project = project;
+  }
+
+  /** What was found besides what was there. */
+  get found(): Found {
+    return this.#new;
   }
 
   settle(): void {
@@ -139,12 +134,19 @@ class Growth {
     if (problem) return fail(problem);
     for (const output of step.value.outputs) {
       this.#new.makers.set(output, step.value);
-      for (const folder of foldersAbove(output)) this.#new.folders.set(folder, step.value);
+      if (!this.#isKnown(folderOf(output)))
+        for (const folder of foldersAbove(output)) this.#new.folders.set(folder, step.value);
     }
     this.#open.add(step.value);
     const { inputs, uses, after } = step.value;
-    this.#stack.push({ step: step.value, needs: [...inputs, ...uses, ...after], next: 0 });
+    const needs = uses.length + after.length === 0 ? inputs : [...inputs, ...uses, ...after];
+    this.#stack.push({ step: step.value, needs, next: 0 });
     return ok(undefined);
+  }
+
+  /** Whether something is made in a folder already: it and those above it were held against the sources then. */
+  #isKnown(folder: string | undefined): boolean {
+    return folder === undefined || this.#new.folders.has(folder) || this.#old.folders.has(folder);
   }
 
   /** A file in a directory that is made whole is there once the directory is. */
@@ -175,6 +177,7 @@ class Growth {
       const outer = around(output);
       if (outer)
         return { reason: "overlap", output, inside: outer.name, first: outer.rule.at, second: rule.at };
+      if (this.#isKnown(folderOf(output))) continue;
       for (const folder of foldersAbove(output)) {
         const sources = [this.#new.sources, this.#old.sources].find((names) => names.has(folder));
         if (sources) return folderOfTargets(folder, { user: sources.get(folder), inside: step });
@@ -189,53 +192,6 @@ class Growth {
     return { reason: "cycle", path, at: again.rule.at };
   }
 }
-
-/** Binds a rule: its names filled in, its recipe made. */
-function instantiate(rule: Rule, binding: Binding, { rules, surroundings, around }: Project): Result<Step> {
-  const recipe = rule.bind(binding);
-  if (!recipe.ok) return recipe;
-  const outputs = rule.outputs.map((pattern) => fill(pattern, binding));
-  const directory = (name: string) => {
-    const maker = rules.find(name);
-    if (maker.ok && maker.value?.pattern.directory) return name;
-    const container = around(name);
-    return container?.pattern.directory ? container.name : undefined;
-  };
-  const expanding = {
-    binding,
-    globs: surroundings.globs,
-    declared: rules.declared,
-    directory,
-    pending: rules.pendingBelow,
-  };
-  const [inputs, uses, after] = [rule.inputs, rule.uses ?? [], rule.after].map((specs) =>
-    expandInputs(specs, expanding, { rule, outputs }),
-  ) as [Expansion, Expansion, Expansion];
-  if (!inputs.ok) return inputs;
-  if (!uses.ok) return uses;
-  if (!after.ok) return after;
-  const source = surroundings.localSource(recipe.value);
-  const names = source === undefined ? inputs.value.names : [...new Set([...inputs.value.names, source])];
-  const used = uses.value.names.filter((name) => !names.includes(name));
-  return ok({
-    id: outputs[0] ?? "",
-    rule,
-    binding,
-    inputs: names,
-    uses: used,
-    after: after.value.names,
-    optional: new Set([...inputs.value.optional, ...used.filter((name) => uses.value.optional.has(name))]),
-    outputs,
-    directories: new Set(outputs.filter((_, i) => rule.outputs[i]?.directory)),
-    recipe: recipe.value,
-    ...(isOpen(rule, binding) && { open: true }),
-  });
-}
-
-const isOpen = ({ domains }: Rule, binding: Binding): boolean =>
-  Object.entries(binding).some(([name, value]) => domains[name]?.open?.includes(value));
-
-type Expansion = ReturnType<typeof expandInputs>;
 
 /** No file system takes a longer path. A pattern rule that feeds itself (`{x}` from `{x}.gz`) gets here in a moment. */
 const longestName = 4096;

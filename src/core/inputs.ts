@@ -36,6 +36,8 @@ export function expandInputs(
   expanding: Expanding,
   taker: { readonly rule: Rule; readonly outputs: readonly string[] },
 ): Result<Expanded> {
+  const only = onlyName(specs, expanding);
+  if (only) return ok(only);
   const names = new Set<string>();
   const optional = new Set<string>();
   const required = new Set<string>();
@@ -54,6 +56,20 @@ export function expandInputs(
   }
   for (const name of required) optional.delete(name);
   return ok({ names: [...names], optional });
+}
+
+const none: ReadonlySet<string> = new Set();
+const nothing: Expanded = { names: [], optional: none };
+
+/** What most rules of most projects have: nothing, or one name. */
+function onlyName(specs: readonly InputSpec[], { binding }: Expanding): Expanded | undefined {
+  const [spec, another] = specs;
+  if (!spec) return nothing;
+  if (another || spec.optional) return undefined;
+  if (spec.kind === "pattern") return { names: [fill(spec.pattern, binding)], optional: none };
+  if (spec.kind !== "rule") return undefined;
+  const [output, other] = spec.rule.outputs;
+  return output && !other ? { names: [fill(output, binding)], optional: none } : undefined;
 }
 
 function globProblem(

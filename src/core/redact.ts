@@ -98,6 +98,7 @@ export function secretsIn(url: string): string[] {
  * Secrets of one or two characters are left, since they would take every such character of the text along.
  */
 export function redactText(text: string, secrets: readonly string[]): string {
+  if (secrets.length === 0 && !text.includes("://")) return text;
   const longest = [...secrets].filter((secret) => secret.length > 2).sort((a, b) => b.length - a.length);
   const bare = longest.reduce((shown, secret) => shown.replaceAll(secret, mask), text);
   return bare.replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`]+/gi, redactUrl);

@@ -3,7 +3,7 @@ import { type Failure, fail, ok, type Place, type Result } from "./failure.js";
 import { bindings, fill, literalLength, type Matcher, matcher, type Pattern } from "./pattern.js";
 import { twoReadings } from "./reading.js";
 import type { Binding, Rule } from "./rule.js";
-import { foldersAbove } from "./target.js";
+import { folderOf } from "./target.js";
 
 /** Who makes a name. */
 export interface Maker {
@@ -61,9 +61,10 @@ export function ruleSet(rules: readonly Rule[], forbidden: Forbidden = () => und
     }
   }
   candidates.sort((a, b) => b.literal - a.literal);
+  const among = byBeginning(candidates);
   const find: RuleSet["find"] = (name) => {
     const maker = explicit.get(name);
-    return maker ? ok(maker) : findPattern(candidates, name);
+    return maker ? ok(maker) : findPattern(among(name), name);
   };
   const problem = findTwice(rules) ?? findTie(candidates, find) ?? findOverlap(rules, find);
   if (problem) return fail(problem);
@@ -93,6 +94,29 @@ export function forbiddenOutput(
       return { reason: "bad-rule", problem: `it would overwrite \`${name}\`, ${why}`, at: rule.at };
   }
   return undefined;
+}
+
+/** Those whose literal beginning a name has, the most literal first: of a thousand patterns a name is held against few. */
+function byBeginning(candidates: readonly Candidate[]): (name: string) => readonly Candidate[] {
+  const groups = new Map<string, Candidate[]>();
+  for (const one of candidates) {
+    const [beginning = ""] = one.pattern.literals;
+    const group = groups.get(beginning);
+    if (group) group.push(one);
+    else groups.set(beginning, [one]);
+  }
+  const lengths = [...new Set([...groups.keys()].map(({ length }) => length))];
+  const turns = new Map(candidates.map((one, i) => [one, i]));
+  const turnOf = (one: Candidate) => turns.get(one) ?? 0;
+  return (name) => {
+    const found: (readonly Candidate[])[] = [];
+    for (const length of lengths) {
+      const group = length <= name.length ? groups.get(name.slice(0, length)) : undefined;
+      if (group) found.push(group);
+    }
+    const [only = [], ...others] = found;
+    return others.length === 0 ? only : found.flat().sort((a, b) => turnOf(a) - turnOf(b));
+  };
 }
 
 function findPattern(candidates: readonly Candidate[], name: string): ReturnType<RuleSet["find"]> {
@@ -146,7 +170,7 @@ function findTie(candidates: readonly Candidate[], find: RuleSet["find"]): Failu
   for (const [i, one] of candidates.entries()) {
     for (const other of candidates.slice(i + 1)) {
       if (other.literal !== one.literal) break;
-      if (other.rule === one.rule) continue;
+      if (other.rule === one.rule || areApart(one.pattern, other.pattern)) continue;
       if (one.pattern.text === other.pattern.text && !isFiniteRule(one.rule) && !isFiniteRule(other.rule))
         return ambiguity(one.pattern.text, [one, other]);
       const [listed, against] = isFiniteRule(one.rule) ? [one, other] : [other, one];
@@ -158,6 +182,14 @@ function findTie(candidates: readonly Candidate[], find: RuleSet["find"]): Failu
     }
   }
   return undefined;
+}
+
+/** Whether their literal beginnings or ends keep two patterns from ever fitting one name. */
+function areApart({ literals: one }: Pattern, { literals: other }: Pattern): boolean {
+  const [start = "", otherStart = ""] = [one[0], other[0]];
+  const [end = "", otherEnd = ""] = [one.at(-1), other.at(-1)];
+  const begin = start.startsWith(otherStart) || otherStart.startsWith(start);
+  return !begin || !(end.endsWith(otherEnd) || otherEnd.endsWith(end));
 }
 
 /** A target that lies inside a directory that another rule makes whole would be lost with the next build of it. */
@@ -194,17 +226,17 @@ export type Container = Maker & { readonly name: string };
 /** Who makes the nearest folder above a name that is a target itself; remembers every folder that was asked for. */
 export function containers(find: RuleSet["find"]): (name: string) => Container | undefined {
   const known = new Map<string, Container | undefined>();
-  return (name) => {
-    for (const folder of foldersAbove(name)) {
-      if (!known.has(folder)) {
-        const found = find(folder);
-        known.set(folder, found.ok && found.value ? { ...found.value, name: folder } : undefined);
-      }
-      const container = known.get(folder);
-      if (container) return container;
+  const around = (name: string): Container | undefined => {
+    const folder = folderOf(name);
+    if (folder === undefined) return undefined;
+    if (!known.has(folder)) {
+      const found = find(folder);
+      const itself = found.ok && found.value ? { ...found.value, name: folder } : undefined;
+      known.set(folder, itself ?? around(folder));
     }
-    return undefined;
+    return known.get(folder);
   };
+  return around;
 }
 
 /** The failure of whoever needs all values of these wildcards, if one of them is listed in a target that is not read yet. */

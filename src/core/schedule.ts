@@ -39,26 +39,31 @@ export class Schedule {
   readonly #queue = new Queue();
   readonly #pools: Pools;
 
+  /** Steps that are known to be fresh from the start. */
+  readonly #untouched: ReadonlySet<Step>;
+
   /** Without pools nothing is ever run, only judged. */
-  constructor(graph: Graph, pools = new Pools(1, new Map())) {
+  constructor(graph: Graph, pools = new Pools(1, new Map()), untouched: ReadonlySet<Step> = new Set()) {
     this.#graph = graph;
     this.#pools = pools;
+    this.#untouched = untouched;
     this.add(graph.steps);
   }
 
   /** Takes in steps by which the graph has grown. */
   add(steps: readonly Step[]): void {
-    for (const step of steps) {
+    const open = this.#untouched.size === 0 ? steps : steps.filter((step) => !this.#untouched.has(step));
+    for (const step of open) {
       this.#states.set(step, "wanted");
       this.#turns.set(step, this.#turns.size);
     }
-    for (const step of steps) {
+    for (const step of open) {
       for (const name of [...step.inputs, ...step.uses, ...step.after]) {
         const maker = this.#graph.makers.get(name);
         if (maker && maker !== step) this.#wait(step, maker);
       }
     }
-    for (const step of steps) {
+    for (const step of open) {
       if (this.stateOf(step) !== "wanted") continue;
       if ([...this.#waitsOf(step)].some((maker) => isLost(this.stateOf(maker)))) this.move(step, "blocked");
       else if (this.#waitsOf(step).size === 0) this.move(step, "ready");
@@ -66,7 +71,7 @@ export class Schedule {
   }
 
   stateOf(step: Step): State {
-    const state = this.#states.get(step);
+    const state = this.#states.get(step) ?? (this.#untouched.has(step) ? "done" : undefined);
     assert(state, `bug: ${step.id} is not in this build`);
     return state;
   }

@@ -81,11 +81,15 @@ const refuse = (text: string, problem: string, at: Place | undefined): Result<Ta
       : { reason: "usage", message: `\`${text}\`: ${problem}` },
   );
 
+/** A part that is empty, `.` or `..`, or a NUL: few names have one. */
+const unusual = /(?:^|\/)\.{0,2}(?:\/|$)|\0/;
+
 /**
  * `./a//b/../c` is `a/c`. Answers nothing where the path leaves the root, is absolute or holds NUL.
  * A trailing slash is dropped. Symbolic links are not looked at.
  */
 export function normalisePath(path: string): string | undefined {
+  if (!unusual.test(path)) return path;
   if (path.startsWith("/") || path.includes("\0")) return undefined;
   const parts: string[] = [];
   for (const part of path.split("/")) {
@@ -94,6 +98,12 @@ export function normalisePath(path: string): string | undefined {
     else if (parts.pop() === undefined) return undefined;
   }
   return parts.join("/");
+}
+
+/** The folder of a file; nothing in the root, and for a table. */
+export function folderOf(name: string): string | undefined {
+  const end = isRelationName(name) ? -1 : name.lastIndexOf("/");
+  return end > 0 ? name.slice(0, end) : undefined;
 }
 
 /** The folders above a file, the nearest first: of `a/b/c` they are `a/b` and `a`. Of a table there are none. */

@@ -28,13 +28,12 @@ export function shellRule<W extends string, D extends boolean>(
   const inPlace = isInPlace(options, at);
   const said = saidParts(options, at);
   let parts: Parts | undefined;
-  const given = (paths: RecipePaths, binding: Binding) =>
-    ({
-      ...contextOf<W>(paths, binding),
-      $: dollar,
-      // A path that nobody reads back would look as if it did something.
-      ...(depfile && { depfile: quotePath(paths.depfile) }),
-    }) as ShellGiven<W, D>;
+  const given = (paths: RecipePaths, binding: Binding) => {
+    const context = contextOf<W>(paths, binding);
+    // A path that nobody reads back would look as if it did something.
+    const read = depfile ? { depfile: quotePath(paths.depfile) } : {};
+    return Object.assign(context, { $: dollar }, read) as ShellGiven<W, D>;
+  };
   return declare({
     kind: "sh",
     at,
@@ -154,11 +153,17 @@ const parameterParts = (parameters: Session["parameters"], names: readonly strin
       .map(({ name, value }) => [`parameter.${name}`, digestOf(value)]),
   );
 
+/** A list of its own: a recipe may sort it. */
+const quoted = (paths: readonly string[]): string[] => {
+  const [only = ""] = paths;
+  return paths.length === 1 ? [quotePath(only)] : paths.map(quotePath);
+};
+
 function contextOf<W extends string>(
   paths: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
   binding: Binding,
 ): RecipeContext<W> {
-  const inputs = paths.inputs.map(quotePath);
-  const outputs = paths.outputs.map(quotePath);
+  const inputs = quoted(paths.inputs);
+  const outputs = quoted(paths.outputs);
   return { inputs, input: inputs[0] ?? "", outputs, output: outputs[0] ?? "", params: binding as Values<W> };
 }

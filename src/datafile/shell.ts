@@ -13,11 +13,23 @@ export type Word = string | number | readonly (string | number)[] | Command;
  */
 export type Dollar = (texts: TemplateStringsArray, ...values: readonly Word[]) => Command;
 
-/** Commands that `$` made. Any other object with a `text`, from a parsed file perhaps, is data and never code. */
-const commands = new WeakSet<object>();
+/** A command that `$` made. Any other object with a `text`, from a parsed file perhaps, is data and never code. */
+class Made implements Command {
+  readonly text: string;
+  /** Nobody else can give an object one. */
+  readonly #ours = true;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  static is(value: object): value is Made {
+    return #ours in value;
+  }
+}
 
 export const isCommand = (value: unknown): value is Command =>
-  typeof value === "object" && value !== null && commands.has(value);
+  typeof value === "object" && value !== null && Made.is(value);
 
 /** One word for a POSIX shell, whatever it contains. NUL cannot be passed to any program and is refused. */
 function quoteWord(text: string): string {
@@ -38,29 +50,43 @@ function wordOf(value: unknown): string {
   );
 }
 
+/** What is the same for each use of one template: a loop may use it 100 000 times. */
+interface Template {
+  readonly slots: readonly Slot[];
+  /** Whether what follows a value directs it elsewhere: `2>` is one sign of the shell, and `'2'>` is not. */
+  readonly directs: readonly boolean[];
+}
+
+const templates = new WeakMap<TemplateStringsArray, Template>();
+
+function templateOf(texts: TemplateStringsArray): Template {
+  const known = templates.get(texts);
+  if (known) return known;
+  // JavaScript leaves out a text with an escape that it does not know, as `\1` of sed.
+  const unread = (texts as readonly (string | undefined)[]).indexOf(undefined);
+  if (unread >= 0)
+    throw new Error(
+      `a backslash that JavaScript cannot read: write it twice in \`${texts.raw[unread]?.trim()}\``,
+    );
+  const template = {
+    slots: slotsOf(texts),
+    directs: texts.slice(1).map((text) => text.startsWith("<") || text.startsWith(">")),
+  };
+  templates.set(texts, template);
+  return template;
+}
+
 export const dollar: Dollar = (texts, ...values) => {
-  const parts = texts.map((text, i) => {
-    // JavaScript leaves out a text with an escape that it does not know, as `\1` of sed.
-    if (text === undefined)
-      throw new Error(
-        `a backslash that JavaScript cannot read: write it twice in \`${texts.raw[i]?.trim()}\``,
-      );
-    return text;
-  });
-  const slots = slotsOf(texts);
-  let made = "";
-  for (const [i, text] of parts.entries()) {
-    made += text;
-    if (i === values.length) break;
+  const { slots, directs } = templateOf(texts);
+  let made = texts[0] ?? "";
+  for (let i = 0; i < texts.length - 1 && i < values.length; i += 1) {
     const word = wordOf(values[i]);
     const slot = slots[i];
-    if (slot && isUnfit(word, slot)) throw new Error(misplaced(slot, text));
-    // `2>` is one sign of the shell, and `'2'>` is not.
-    made += /^[<>]/.test(parts[i + 1] ?? "") ? word.replace(/(?<=^|\s)\d+$/, "'$&'") : word;
+    if (slot && isUnfit(word, slot)) throw new Error(misplaced(slot, texts[i] ?? ""));
+    made += directs[i] ? word.replace(/(?<=^|\s)\d+$/, "'$&'") : word;
+    made += texts[i + 1] ?? "";
   }
-  const command: Command = { text: made };
-  commands.add(command);
-  return command;
+  return new Made(made);
 };
 
 /** Only a line break gets out of a comment. */

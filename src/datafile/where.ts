@@ -41,12 +41,14 @@ export function domainsOf(
 function inCommon(one: Domain, other: Domain): Domain {
   const pending = one.pending ?? other.pending;
   if (pending !== undefined) return { values: [], pending };
-  const values = one.values.filter((value) => other.values.includes(value));
+  if (one === other) return one;
+  const others = new Set(other.values);
+  const values = one.values.filter((value) => others.has(value));
   return withOpen(values, [...(one.open ?? []), ...(other.open ?? [])]);
 }
 
 function withOpen(values: readonly string[], open: readonly string[]): Domain {
-  const left = values.filter((value) => open.includes(value));
+  const left = open.length === 0 ? [] : values.filter((value) => open.includes(value));
   return left.length > 0 ? { values, open: left } : { values };
 }
 

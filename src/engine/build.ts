@@ -1,56 +1,26 @@
 // The one loop: judges what is ready, runs what is stale, until nothing is left. Knows nothing of how anything is stored, run or shown.
-import type { Emit, Summary } from "../core/event.js";
+import type { Summary } from "../core/event.js";
 import { type Failure, fail, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
 import { type Places, Pools } from "../core/pools.js";
 import type { Step } from "../core/rule.js";
-import { Schedule } from "../core/schedule.js";
-import type { Spans } from "../core/spans.js";
+import { Schedule, type State } from "../core/schedule.js";
 import { isRelationName } from "../core/target.js";
 import { Bell } from "./bell.js";
-import { Facts, type Stores } from "./facts.js";
+import { Facts } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
 import { Needs } from "./needs.js";
 import { Paused } from "./paused.js";
-import type { History, Lineage, Runners, Slots } from "./ports.js";
 import { Seats } from "./seats.js";
 import { tryOut } from "./tries.js";
-
-export interface BuildOptions {
-  /** Recipes at once: the places of the pool `cpu`. */
-  readonly jobs: number;
-  /** The places of all other pools. */
-  readonly pools?: ReadonlyMap<string, number>;
-  /** After a failure, go on with what does not depend on it. */
-  readonly keepGoing: boolean;
-  /** Run every step, fresh or not. */
-  readonly forced: boolean;
-  /** Processor threads to share among the jobs. */
-  readonly cores: number;
-  /** What somebody else makes right now fails with `locked`, instead of being waited for. */
-  readonly noWait?: boolean;
-  /** Which of our streams a recipe with the terminal prints to. */
-  readonly terminal?: "stdout" | "stderr";
-}
-
-export interface World {
-  readonly stores: Stores;
-  readonly runners: Runners;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-  /** Left out, a recipe may run whenever the pools have places. */
-  readonly slots?: Slots;
-  readonly history?: History;
-  /** By which the processes of this run are found. */
-  readonly run?: string;
-  readonly lineage?: Lineage;
-  readonly spans?: Spans;
-}
+import { noteFresh } from "./untouched.js";
+import type { BuildOptions, World } from "./world.js";
 
 /** Brings every step of the graph up to date. Failed steps are events, and counted in the answer. */
 export async function build(graph: Graph, options: BuildOptions, world: World): Promise<Summary> {
   const started = performance.now();
   world.emit({ event: "started", steps: graph.steps.length, jobs: options.jobs });
+  for (const step of world.untouched ?? []) world.emit({ event: "fresh", step: step.id });
   const lap = new Lap(graph, options, world);
   await lap.run();
   const { notStarted } = lap;
@@ -70,6 +40,8 @@ class Lap {
   readonly #paused: Paused;
   readonly #needs: Needs;
   readonly #stale = new Map<Step, Judged>();
+  /** Judged fresh in this lap. */
+  readonly #fresh = new Set<Step>();
   /** Steps that were started and have not ended, those that wait in the middle among them. */
   readonly #begun = new Set<Step>();
   /** Rings whenever there may be something new to judge or start. */
@@ -89,7 +61,7 @@ class Lap {
     this.#world = world;
     this.#pools = new Pools(options.jobs, options.pools ?? new Map());
     this.#seats = new Seats(this.#pools, world.slots);
-    this.#schedule = new Schedule(graph, this.#pools);
+    this.#schedule = new Schedule(graph, this.#pools, world.untouched);
     this.#facts = new Facts(world.stores);
     const ring = () => this.#bell.ring();
     const release = (step: Step) => this.#seats.release(step);
@@ -114,6 +86,9 @@ class Lap {
       await rung;
     }
     if (this.#bug) throw this.#bug.error;
+    const noting = this.#world.spans?.begin("note what is fresh");
+    noteFresh(this.#graph, { fresh: this.#fresh, untouched: this.#world.untouched }, this.#facts);
+    noting?.();
     this.#world.signal.removeEventListener("abort", ring);
   }
 
@@ -147,7 +122,7 @@ class Lap {
     while (!this.#stopping) {
       const ready = this.#schedule.takeReady();
       if (ready.length === 0) return;
-      const judged = this.#world.spans?.begin("judge", { steps: ready.length });
+      const judging = this.#world.spans?.begin("judge", { steps: ready.length });
       const together = await gather(ready, this.#facts);
       for (const step of ready) {
         // What cannot be looked at fails the steps that need it, and not all that were asked about with them.
@@ -157,7 +132,7 @@ class Lap {
         else if (judged.value !== "waiting") this.#settle(judged.value);
         else this.#tellIfBlocked(step);
       }
-      judged?.();
+      judging?.();
     }
   }
 
@@ -181,6 +156,7 @@ class Lap {
     switch (verdict.kind) {
       case "fresh":
         this.#world.emit({ event: "fresh", step: step.id });
+        this.#fresh.add(step);
         this.#schedule.move(step, "done");
         this.#needs.look();
         return;
@@ -278,21 +254,26 @@ class Lap {
     this.#needs.look();
   }
 
+  #stepsIn(...states: readonly State[]): readonly Step[] {
+    return this.#graph.steps.filter((step) => states.includes(this.#schedule.stateOf(step)));
+  }
+
   /** What was given up before it began. */
   get notStarted(): readonly string[] {
-    const isOpen = (step: Step) => ["wanted", "ready", "queued"].includes(this.#schedule.stateOf(step));
-    return this.#graph.steps.filter(isOpen).map(({ id }) => id);
+    return this.#stepsIn("wanted", "ready", "queued").map(({ id }) => id);
   }
 
   summary(durationMs: number): Summary {
-    const states = this.#graph.steps.map((step) => this.#schedule.stateOf(step));
-    const count = (wanted: string) => states.filter((state) => state === wanted).length;
     return {
-      ...{ made: this.#made, already: this.#already },
-      fresh: count("done") - this.#made - this.#already,
-      ...{ failed: this.#failures, locked: this.#locked },
-      ...{ blocked: count("blocked"), notStarted: this.notStarted.length },
-      ...{ wouldRun: 0, mayRun: 0 },
+      made: this.#made,
+      already: this.#already,
+      fresh: this.#fresh.size + (this.#world.untouched?.size ?? 0),
+      failed: this.#failures,
+      locked: this.#locked,
+      blocked: this.#stepsIn("blocked").length,
+      notStarted: this.notStarted.length,
+      wouldRun: 0,
+      mayRun: 0,
       interrupted: this.#world.signal.aborted,
       durationMs,
     };

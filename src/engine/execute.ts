@@ -43,7 +43,7 @@ export interface ExecuteOptions {
   /** What is to be recorded of inputs, and of what was discovered, once the recipe has ended. */
   readonly settle: (judged: Judged, outcome: Outcome) => Promise<Result<Settled>>;
   /** Where what was read comes from, for records that say so. */
-  readonly origins: (inputs: readonly NamedDigest[]) => readonly Origin[];
+  readonly origins: (inputs: readonly NamedDigest[]) => Promise<Result<readonly Origin[]>>;
   /** What a process that the recipe starts is given, besides marks. */
   readonly child?: () => Child;
   /** Set where the recipe holds the terminal. */
@@ -172,12 +172,13 @@ async function work(working: Working, options: ExecuteOptions): Promise<Result<E
     const settled = await options.settle(judged, outcome.value);
     if (!settled.ok) return settled;
     const facts = redactAll(outcome.value.facts, judged.step.rule.secrets ?? new Set());
-    const origins = isRelationName(judged.step.id) ? options.origins(settled.value.inputs) : [];
+    const origins = isRelationName(judged.step.id) ? await options.origins(settled.value.inputs) : ok([]);
+    if (!origins.ok) return origins;
     const finished = {
       outcome: { ...outcome.value, facts },
       durationMs: elapsed(),
       ...settled.value,
-      ...(origins.length > 0 && { origins }),
+      ...(origins.value.length > 0 && { origins: origins.value }),
     };
     const made = await store.publish(attempt, stage, finished, signal);
     if (!made.ok) return made;

@@ -15,19 +15,19 @@ export const storeOf = (stores: Stores, name: string): Store =>
 
 /** Lives for one build. What a step has just published is set, not looked at again. */
 export class Facts {
-  readonly #stores: Stores;
+  readonly stores: Stores;
   readonly #known = new Map<string, Fact>();
   readonly #traces = new Map<Step, Trace | undefined>();
 
   constructor(stores: Stores) {
-    this.#stores = stores;
+    this.stores = stores;
   }
 
   /** Sees to it that `of` can answer for all these names. */
   async observe(names: Iterable<string>): Promise<Result<void>> {
     const unknown = [...new Set(names)].filter((name) => !this.#known.has(name));
-    for (const store of [this.#stores.files, this.#stores.tables]) {
-      const mine = unknown.filter((name) => storeOf(this.#stores, name) === store);
+    for (const store of [this.stores.files, this.stores.tables]) {
+      const mine = unknown.filter((name) => storeOf(this.stores, name) === store);
       if (mine.length === 0) continue;
       const facts = await store.observe(mine);
       if (!facts.ok) return facts;
@@ -48,7 +48,7 @@ export class Facts {
   /** Those of some names that somebody has touched since they were observed. */
   async moved(names: readonly string[]): Promise<Result<ReadonlySet<string>>> {
     const files = names.filter((name) => !isRelationName(name));
-    const stamps = files.length === 0 ? ok([]) : await this.#stores.files.stamps(files);
+    const stamps = files.length === 0 ? ok([]) : await this.stores.files.stamps(files);
     if (!stamps.ok) return stamps;
     return ok(new Set(files.filter((name, i) => stamps.value[i] !== stampOf(this.of(name)))));
   }
@@ -56,8 +56,8 @@ export class Facts {
   /** Sees to it that `traceOf` can answer for all these steps. */
   async recall(steps: readonly Step[]): Promise<Result<void>> {
     const unknown = steps.filter((step) => !this.#traces.has(step));
-    for (const store of [this.#stores.files, this.#stores.tables]) {
-      const mine = unknown.filter((step) => storeOf(this.#stores, step.id) === store);
+    for (const store of [this.stores.files, this.stores.tables]) {
+      const mine = unknown.filter((step) => storeOf(this.stores, step.id) === store);
       if (mine.length === 0) continue;
       const found = await store.traces(mine);
       if (!found.ok) return found;
@@ -84,7 +84,7 @@ export class Facts {
     const { outputs } = trace;
     this.#traces.set(step, trace);
     const files = outputs.filter(({ name }) => !isRelationName(name)).map(({ name }) => name);
-    const stamps = files.length === 0 ? ok([]) : await this.#stores.files.stamps(files);
+    const stamps = files.length === 0 ? ok([]) : await this.stores.files.stamps(files);
     if (!stamps.ok) return stamps;
     for (const { name, digest } of outputs) {
       const stamp = stamps.value[files.indexOf(name)];

@@ -230,8 +230,27 @@ export interface Verified {
   readonly problem?: string;
 }
 
+/** A step that is fresh: the words that say what it is, the first its name; all names that it looks at, and what was seen of them; nothing where it was untouched. */
+export interface Noted {
+  readonly words: readonly string[];
+  readonly names: readonly string[];
+  readonly facts?: readonly Fact[];
+}
+
+/** Which steps were fresh when they were last judged, and what all their files looked like then. */
+export interface Untouched {
+  /** Whether there is anything to ask for. */
+  readonly isAny: boolean;
+  /** Whether the step of these words was noted as fresh, and none of its files was touched since. */
+  holds(words: readonly string[], names: readonly string[]): boolean;
+  /** Notes all steps of a build that are fresh. Those whose files cannot be told by their stamps yet are left out. */
+  keep(noted: readonly Noted[]): void;
+}
+
 /** A kind of place where targets live, and where their records live with them. */
 export interface Store {
+  /** Left out, every step has to be judged. */
+  readonly untouched?: Untouched;
   /** What is there now, one fact a name, in order. Reads content only where nothing cheaper answers. */
   observe(names: readonly string[]): Promise<Result<readonly Fact[]>>;
   /** What `observe` would answer as stamps, without reading any content. */

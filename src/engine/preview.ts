@@ -28,9 +28,11 @@ export interface Previewed {
 }
 
 interface PreviewWorld {
+  /** Steps that are known to be fresh, and are counted without being told of. */
+  readonly untouched?: ReadonlySet<Step>;
   readonly stores: Stores;
   readonly signal: AbortSignal;
-  /** Told of every step, inputs before users. */
+  /** Told of every other step, inputs before users. */
   readonly tell: (one: Previewed) => void;
 }
 
@@ -41,17 +43,20 @@ interface PreviewWorld {
 export async function preview(
   graph: Graph,
   options: PreviewOptions,
-  { stores, signal, tell }: PreviewWorld,
+  { stores, signal, tell, untouched = new Set() }: PreviewWorld,
 ): Promise<Result<Summary>> {
   const started = performance.now();
   const facts = new Facts(stores);
-  const schedule = new Schedule(graph);
+  const schedule = new Schedule(graph, undefined, untouched);
   const progress = { graph, schedule, joined: () => undefined };
-  const counts = { fresh: 0, "would-run": 0, "may-run": 0 };
+  const counts = { fresh: untouched.size, "would-run": 0, "may-run": 0 };
   // Names that would be made anew, or may be.
   const uncertain = new Map<string, Step>();
   const { forced, question } = options;
-  let together = await gather(graph.steps, facts);
+  let together = await gather(
+    graph.steps.filter((step) => !untouched.has(step)),
+    facts,
+  );
   for (let ready = schedule.takeReady(); ready.length > 0; ready = schedule.takeReady()) {
     if (together.ok) together = await gather(ready, facts);
     if (!together.ok) return together;

@@ -17,12 +17,18 @@ export async function checkSources(
     readonly stores: Stores;
     readonly nearby: (name: string) => Iterable<string>;
     readonly keepGoing?: boolean;
+    /** Steps whose inputs are known to be there. */
+    readonly untouched?: ReadonlySet<Step>;
   },
 ): Promise<Result<void>> {
   const facts = new Facts(world.stores);
-  const seen = await facts.observe(graph.sources.keys());
+  const { untouched } = world;
+  const sources = untouched
+    ? [...graph.sources].filter(([, user]) => !(user && untouched.has(user)))
+    : [...graph.sources];
+  const seen = await facts.observe(sources.map(([name]) => name));
   if (!seen.ok) return seen;
-  for (const [name, user] of graph.sources)
+  for (const [name, user] of sources)
     if (facts.of(name).kind === "absent" && !(world.keepGoing && user))
       return fail(globAsSource(name, user) ?? noRule(rules, name, { user, nearby: world.nearby(name) }));
   return ok(undefined);

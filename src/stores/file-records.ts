@@ -37,6 +37,11 @@ export class Records {
     return this.#state;
   };
 
+  /** Whether the file has been read by now. */
+  get isRead(): boolean {
+    return this.#state !== undefined;
+  }
+
   read<T>(work: (state: State) => T): Result<T> {
     return guardedSync("read", this.#path, () => work(this.state()));
   }

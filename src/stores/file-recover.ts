@@ -19,6 +19,8 @@ const graceMs = 10_000;
 export interface Recovery {
   readonly bench: Bench;
   readonly runs: Runs;
+  /** Whether it is known without reading the records that nothing was being published when they were written. */
+  readonly hasNoIntents: () => boolean;
   /** Locks a step, which completes or undoes what was being published of it. */
   readonly lock: (step: string, waiting: Waiting) => Promise<Result<StepLock>>;
   /** Removes the locks that these runs hold. */
@@ -31,7 +33,7 @@ export interface Recovery {
  * steps again and is told then. Costs a look into one folder where no run has died.
  */
 export async function recoverAll(
-  { bench, runs, lock, sweepLocks }: Recovery,
+  { bench, runs, lock, sweepLocks, hasNoIntents }: Recovery,
   signal: AbortSignal,
 ): Promise<Result<void>> {
   const dead = await guarded("read", join(bench.directory, "runs"), () => runs.dead());
@@ -40,6 +42,8 @@ export async function recoverAll(
     const runs = dead.value.map(({ identity }) => identity);
     await stopOrphans(runs, bench, signal);
   }
+  if (dead.value.length === 0 && hasNoIntents())
+    return signal.aborted ? fail({ reason: "interrupted" }) : ok(undefined);
   const pending = bench.records.read((state) => {
     if (dead.value.length > 0) state.refresh();
     return state.intents.steps();

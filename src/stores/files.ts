@@ -22,6 +22,7 @@ import { type Bench, checkFree, factsOf } from "./file-replace.js";
 import { resume } from "./file-resume.js";
 import { Runs } from "./file-runs.js";
 import { Sweeper } from "./file-temporary.js";
+import { UntouchedFiles } from "./file-untouched.js";
 import { guarded, guardedSync } from "./io-failure.js";
 
 export type { Orphan } from "./file-orphans.js";
@@ -68,6 +69,7 @@ class Files implements FileStore {
   /** Made here, and so to be ended here. */
   readonly #ownPresence: Presence | undefined;
   readonly #runs: Runs;
+  readonly untouched: UntouchedFiles;
   readonly #going = new Map<string, Going>();
   readonly #sweeper = new Sweeper();
   /** Step → the attempt whose record whoever asks us knows. */
@@ -78,6 +80,7 @@ class Files implements FileStore {
     this.#directory = directory;
     this.#spans = options.spans;
     this.#records = new Records(options);
+    this.untouched = new UntouchedFiles({ ...options, records: this.#records });
     this.#contents = new Contents({ ...options, state: this.#records.state });
     this.#presence = presence ?? new Presence(directory, randomBytes(8).toString("hex"));
     this.#ownPresence = presence ? undefined : this.#presence;
@@ -163,7 +166,11 @@ class Files implements FileStore {
   async recover(signal: AbortSignal): Promise<Result<void>> {
     const lock = (step: string, waiting: Waiting) => this.#lock(step, waiting);
     const sweep = (runs: ReadonlySet<string>) => sweepLocks(this.#directory, runs, this.#presence);
-    return recoverAll({ bench: this.#bench, runs: this.#runs, lock, sweepLocks: sweep }, signal);
+    const hasNoIntents = () => this.untouched.hasNoIntents;
+    return recoverAll(
+      { bench: this.#bench, runs: this.#runs, lock, sweepLocks: sweep, hasNoIntents },
+      signal,
+    );
   }
 
   /** Whatever the disk answers: the lock is given back, and what failed before is what is told. */
@@ -179,6 +186,7 @@ class Files implements FileStore {
   async close(): Promise<void> {
     await this.#contents.close();
     await this.#records.close();
+    this.untouched.close();
     guardedSync("close", this.#directory, () => this.#runs.close());
     guardedSync("close", this.#directory, () => this.#ownPresence?.leave());
   }

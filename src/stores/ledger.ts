@@ -50,7 +50,7 @@ async function migrate(session: Session): Promise<Result<void>> {
   return now === undefined ? ok(undefined) : usable(session, now);
 }
 
-const schemaSql = (): string => readFileSync(new URL("schema.sql", import.meta.url), "utf8");
+const schemaSql = (): string => readFileSync(new URL("../stores/schema.sql", import.meta.url), "utf8");
 
 const acceptable = (found: number): Result<void> =>
   found > ledgerVersion ? fail({ reason: "ledger-newer", found, known: ledgerVersion }) : ok(undefined);

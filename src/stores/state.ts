@@ -79,6 +79,11 @@ export class State {
     if (this.#damaged > 0) warn({ warning: "state-damaged", path, lines: this.#damaged });
   }
 
+  /** How far the file has been read. */
+  get position(): Position {
+    return this.#read;
+  }
+
   /** Takes in what other processes have written since. Answers whether there was anything. */
   refresh(): boolean {
     const file = seen(this.#path);

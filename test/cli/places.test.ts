@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
-import { readCommandLine } from "../../src/cli/options.js";
+import { readCommandLine } from "../../src/cli/command-line.js";
 import { openPlaces } from "../../src/cli/places.js";
 import type { Warning } from "../../src/core/event.js";
 import { Folder } from "../rig/project.js";

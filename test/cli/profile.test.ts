@@ -44,7 +44,7 @@ test("a build of commands, functions, parquet and tables says where its time wen
       "hash",
     ],
     ...["read state", "open database", "look at tables", "read ledger", "judge", "stage", "run", "publish"],
-    ...["commit", "open table", "copy", "close"],
+    ...["commit", "open table", "copy", "look for changes", "note what is fresh", "close"],
   ])
     assert.ok(names.has(name), `${name} among ${[...names].join(", ")}`);
 

@@ -12,6 +12,7 @@ import {
   shownValue,
   valueProblem,
 } from "../../src/core/pattern.js";
+import { holds } from "../rig/property.js";
 import { domains, here, pattern } from "../rig/recipes.js";
 import { failureOf, must } from "../rig/world.js";
 
@@ -73,6 +74,45 @@ test("characters that mean something in a regular expression stand for themselve
   assert.deepEqual(matches("{x}.csv", "a|b.csv", { x: ["a|b", "c.d"] }), { x: "a|b" });
   assert.equal(matches("{x}.csv", "a.csv", { x: ["a|b"] }), undefined);
   assert.equal(matches("{x}.csv", "cXd.csv", { x: ["c.d"] }), undefined);
+});
+
+/** What the matcher promises, as one expression. */
+function byExpression(text: string, where: Readonly<Record<string, readonly string[]>>, name: string) {
+  const literally = (literal: string) => literal.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+  const seen = new Set<string>();
+  const { literals, wildcards } = must(parsePattern(text, here));
+  const body = literals.map((literal, i) => {
+    const wildcard = wildcards[i];
+    if (wildcard === undefined) return literally(literal);
+    const values = where[wildcard]?.map(literally).join("|") || (where[wildcard] ? "(?!)" : "[^/]+");
+    const group = seen.has(wildcard) ? `\\k<${wildcard}>` : `(?<${wildcard}>${values})`;
+    seen.add(wildcard);
+    return literally(literal) + group;
+  });
+  const groups = new RegExp(`^${body.join("")}$`).exec(name)?.groups;
+  return groups && { ...groups };
+}
+
+test("names are read as one expression with the values as alternatives would read them", async () => {
+  const piece = fc.constantFrom("a", "b", "ab", "_", "-", "/", "{x}", "{x}", "{y}", "{y}", "{z}");
+  const letters = fc.array(fc.constantFrom("a", "b", "_", "-", "/"), { maxLength: 8 });
+  const values = fc.option(
+    fc.array(fc.constantFrom("a", "b", "ab", "aba", "a_", "_", "b-a"), { maxLength: 4 }),
+  );
+  const drawn = fc.record({
+    text: fc.array(piece, { minLength: 1, maxLength: 7 }),
+    name: letters,
+    x: values,
+    y: values,
+  });
+  const property = fc.asyncProperty(drawn, async ({ text, name, x, y }) => {
+    const where = { ...(x && { x }), ...(y && { y }) };
+    const [one, other] = [text.join(""), name.join("")];
+    if (!one.includes("{")) return;
+    const found = matcher(must(parsePattern(one, here)), domains(where))(other);
+    assert.deepEqual(found, byExpression(one, where, other));
+  });
+  await holds(property, 20_000);
 });
 
 test("a newline is a character like any other, and no end of a name", () => {

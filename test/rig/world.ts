@@ -11,10 +11,11 @@ import { isRelationName } from "../../src/core/target.js";
 import type { Ended } from "../../src/core/trace.js";
 import type { Reason } from "../../src/core/verdict.js";
 import { adopt } from "../../src/engine/adopt.js";
-import { type BuildOptions, build } from "../../src/engine/build.js";
+import { build } from "../../src/engine/build.js";
 import type { Job, Lineage, Runners, Slots } from "../../src/engine/ports.js";
 import { type Previewed, preview } from "../../src/engine/preview.js";
 import { checkSources } from "../../src/engine/sources.js";
+import type { BuildOptions } from "../../src/engine/world.js";
 import { MemoryStore } from "./memory-store.js";
 import { type Desk, workOf } from "./recipes.js";
 
