@@ -2,7 +2,7 @@
 import yargs, { type Argv } from "yargs";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { CommandLine, Only } from "./options.js";
-import { type Argued, asked, databaseVerbs, listed, noWaitFlag, targetVerbs } from "./verbs.js";
+import { type Argued, asked, databaseVerbs, listed, noWaitFlag, profileFlag, targetVerbs } from "./verbs.js";
 
 /** What the arguments after the program's name say, not checked yet. */
 export async function parseArguments(args: readonly string[], version: string): Promise<Result<CommandLine>> {
@@ -61,7 +61,8 @@ const buildFlags = (parser: Argv<Argued>) =>
     .option("newest-first", { type: "boolean", describe: "the latest month first, and what it needs" })
     .option("resume", { type: "boolean", describe: "go on with the list of the last build" })
     .option("always-make", { alias: "B", type: "boolean", describe: "run every recipe, fresh or not" })
-    .option("json", { type: "boolean", describe: "one JSON event a line" });
+    .option("json", { type: "boolean", describe: "one JSON event a line" })
+    .option("profile", profileFlag);
 
 function describe(version: string, found: (command: CommandLine) => void) {
   const parser = yargs()
@@ -96,6 +97,7 @@ function describe(version: string, found: (command: CommandLine) => void) {
           .example("$0 -k 'table:green_trips/{2023-12..2019-01}'", "a backfill, the newest month first")
           .example("$0 --resume", "what is left of it")
           .example("$0 -k --only failed,missing loaded", "once more what did not come through")
+          .example("$0 --profile out.json loaded", "where the time goes: open it in Perfetto")
           .example("$0 -- -odd.csv", "a target whose name begins with a dash")
           .example("$0 ./why", "a target that is called as a verb is"),
       (argv) =>

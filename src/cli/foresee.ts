@@ -57,13 +57,19 @@ async function foreseeAll(
   const { stores } = wired;
   const signal = around.interruptible();
   const { forced, mode } = command;
+  const looking = wired.spans?.begin("look for changes", { steps: graph.steps.length });
   const untouched = forced ? new Set<Step>() : untouchedIn(graph, stores);
+  looking?.();
   const there = await checkSources(graph, datafile.rules, { stores, nearby: filesBeside, untouched });
   if (!there.ok) return there;
   renderer.expect(graph.steps);
   for (const step of untouched) renderer.event({ event: "fresh", step: step.id });
   const tell = (one: Previewed) => renderer.event(previewEvent(one));
-  return preview(graph, { forced, question: mode === "question" }, { stores, signal, tell, untouched });
+  const judging = wired.spans?.begin("judge", { steps: graph.steps.length - untouched.size });
+  const how = { forced, question: mode === "question" };
+  const summary = await preview(graph, how, { stores, signal, tell, untouched });
+  judging?.();
+  return summary;
 }
 
 function previewEvent({ step, standing }: Previewed): BuildEvent {

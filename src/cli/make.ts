@@ -135,7 +135,9 @@ async function makeAll(
   const { command, around, renderer, wired, planning } = run;
   const { stores, runners, history } = wired;
   const signal = around.interruptible();
+  const looking = wired.spans?.begin("look for changes", { steps: graph.steps.length });
   const untouched = forced ? new Set<Step>() : untouchedIn(graph, stores);
+  looking?.();
   const there = await checkSources(graph, datafile.rules, {
     stores,
     nearby: filesBeside,
@@ -162,6 +164,7 @@ async function makeAll(
   const world = {
     ...{ stores, runners, emit, signal, history, lineage, untouched, run: wired.run },
     ...(slots && { slots }),
+    ...(wired.spans && { spans: wired.spans }),
   };
   return { summary: await build(graph, options, world), steps };
 }

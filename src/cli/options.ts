@@ -12,6 +12,8 @@ export interface Where {
 export interface Asked extends Where {
   readonly words: readonly string[];
   readonly parameters: Readonly<Record<string, string>>;
+  /** As given with `--profile`, or nothing. */
+  readonly profile?: string | undefined;
 }
 
 export interface BuildCommand extends Asked {

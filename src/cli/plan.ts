@@ -6,6 +6,7 @@ import type { Warning } from "../core/event.js";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { wantedNames } from "../core/goals.js";
 import { type Graph, graphOf } from "../core/graph.js";
+import type { Spans } from "../core/spans.js";
 import type { LocalSource } from "../core/step.js";
 import { normalisePath } from "../core/target.js";
 import { type Datafile, loadDatafile } from "../datafile/load.js";
@@ -55,6 +56,9 @@ export interface PlanOptions {
   /** Takes in what the Datafile keeps secret. */
   readonly secrets: Set<string>;
   readonly readList: ReadList;
+  readonly spans?: Spans;
+  /** Whether there is a reason to go no further with a Datafile. */
+  readonly vet?: (datafile: Datafile) => Result<void>;
 }
 
 /** The plan for the words of a command line, or nothing where `readList` has said that it is over. */
@@ -93,7 +97,7 @@ export function readManifest(name: string): Result<string | undefined> {
 }
 
 const load = (
-  { path, asked, env, writable, secrets }: Omit<PlanOptions, "readList">,
+  { path, asked, env, writable, secrets, spans }: Omit<PlanOptions, "readList">,
   manifests: Map<string, string>,
 ) =>
   loadDatafile({
@@ -104,6 +108,7 @@ const load = (
     env,
     manifests,
     secrets,
+    ...(spans && { spans }),
   });
 
 type Choose = (datafile: Datafile) => Result<readonly string[]>;
@@ -140,9 +145,16 @@ class Planner {
   async #attempt(choose: Choose): Promise<Result<Plan>> {
     const datafile = await this.#load();
     if (!datafile.ok) return datafile;
-    const wanted = choose(datafile.value);
+    const matched = this.#options.spans?.begin("match");
+    const planned = this.#match(datafile.value, choose);
+    matched?.(planned.ok ? { steps: planned.value.graph.steps.length } : undefined);
+    return planned;
+  }
+
+  #match(datafile: Datafile, choose: Choose): Result<Plan> {
+    const wanted = choose(datafile);
     if (!wanted.ok) return wanted;
-    const { rules } = datafile.value;
+    const { rules } = datafile;
     const globs = globsBelow(this.#root, ownFolder);
     const graphFor = (names: readonly string[]) =>
       graphOf(rules, names, { globs, localSource: localSource(this.#root) });
@@ -151,7 +163,7 @@ class Planner {
         ? wanted
         : plannable(wanted.value, { rules, globs, plan: graphFor, isLost: this.#isLost });
     if (!names.ok) return names;
-    const found = { datafile: datafile.value, lost: [...this.#lost.values()] };
+    const found = { datafile, lost: [...this.#lost.values()] };
     const narrowed: Plan["narrowed"] = (some) => {
       const graph = graphFor(some);
       return graph.ok ? ok({ ...found, wanted: some, graph: graph.value, narrowed }) : graph;
@@ -164,8 +176,13 @@ class Planner {
 
   async #load(): Promise<Result<Datafile>> {
     if (this.#datafile) return ok(this.#datafile);
+    const { spans, vet } = this.#options;
+    const loaded = spans?.begin("load Datafile");
     const datafile = await load(this.#options, this.#manifests);
+    loaded?.();
     if (!datafile.ok) return datafile;
+    const vetted = vet?.(datafile.value);
+    if (vetted && !vetted.ok) return vetted;
     this.#datafile = datafile.value;
     for (const warning of datafile.value.warnings) {
       const text = JSON.stringify(warning);

@@ -5,6 +5,7 @@ import { redactAll } from "../core/redact.js";
 import type { Waiting } from "../engine/ports.js";
 import type { Asked } from "./options.js";
 import type { PlanOptions } from "./plan.js";
+import type { Profile } from "./profile.js";
 import { type Ending, enterProject, type Surroundings, whyUnwritable } from "./project.js";
 import type { Renderer } from "./render.js";
 import type { Selection } from "./selection.js";
@@ -25,15 +26,32 @@ export interface Run<C extends Asked = Asked> {
   readonly selection?: Selection;
 }
 
+interface How {
+  readonly around: Surroundings;
+  readonly renderer: Renderer;
+  readonly writable: boolean;
+}
+
 /** Goes to the project that a command means, works there, and leaves nothing open. */
 export async function inProject<C extends Asked>(
   command: C,
-  how: { readonly around: Surroundings; readonly renderer: Renderer; readonly writable: boolean },
+  how: How,
+  work: (run: Run<C>) => Promise<Ending>,
+): Promise<Ending> {
+  if (command.profile === undefined) return there(command, how, work);
+  const { inProfile } = await import("./profile.js");
+  return inProfile(command, how, (profile) => there(command, { ...how, profile }, work));
+}
+
+async function there<C extends Asked>(
+  command: C,
+  { profile, ...how }: How & { readonly profile?: Profile },
   work: (run: Run<C>) => Promise<Ending>,
 ): Promise<Ending> {
   const { around } = how;
-  const secrets = new Set<string>();
-  const renderer = redacting(how.renderer, secrets);
+  const { secrets = new Set<string>(), recording: spans } = profile ?? {};
+  const shown = redacting(how.renderer, secrets);
+  const renderer = profile ? profile.listening(shown) : shown;
   const path = enterProject(command, around.changeDirectory);
   if (!path.ok) return refused(renderer, path.error);
   const { env } = around;
@@ -41,11 +59,13 @@ export async function inProject<C extends Asked>(
   const refusal = how.writable ? whyUnwritable(ownFolder) : undefined;
   const writable = how.writable && !refusal;
   const warn: PlanOptions["warn"] = (warning) => renderer.event({ event: "warning", ...warning });
-  const wired = wire(
-    { root: dirname(path.value), env, writable },
-    { notice: renderer.notice, warn, secrets },
-  );
-  const planning = { path: path.value, asked: command, env, writable, warn, secrets };
+  const place = { root: dirname(path.value), env, writable };
+  const bare = wire(place, { notice: renderer.notice, warn, secrets, ...(spans && { spans }) });
+  const wired = profile ? profile.watching(bare) : bare;
+  const planning = {
+    ...{ path: path.value, asked: command, env, writable, warn, secrets },
+    ...(profile && { spans: profile.recording, vet: profile.vet }),
+  };
   try {
     return await work({ command, around, renderer, wired, planning, refusal, startedAt });
   } finally {

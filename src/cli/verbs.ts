@@ -11,6 +11,12 @@ export const noWaitFlag = {
   describe: "fail with 75 where another dmake is at work, and do not wait for it",
 } as const;
 
+export const profileFlag = {
+  type: "string",
+  requiresArg: true,
+  describe: "write where the time goes to this file, as a Chrome trace",
+} as const;
+
 /** The verbs that are about targets. */
 export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
   lookingVerbs(parser, found)
@@ -20,6 +26,7 @@ export const targetVerbs = (parser: Argv<Argued>, found: Found) =>
       (y) =>
         y
           .option("json", { ...jsonFlag, describe: "one JSON object a target" })
+          .option("profile", profileFlag)
           .usage(
             "dmake why [TARGET | GOAL | NAME=VALUE]…\n\nSays why targets are stale, or what makes them fresh. Changes nothing.",
           )
@@ -98,6 +105,7 @@ const lookingVerbs = (parser: Argv<Argued>, found: Found) =>
             describe: "those that stand so; several with commas",
           })
           .option("json", { ...jsonFlag, describe: "one JSON object a target" })
+          .option("profile", profileFlag)
           .example("$0 status", "everything that a bare dmake would bring up to date")
           .example("$0 status 'table:green_trips/{2023-01..2023-12}'", "a year of months")
           .example("$0 status --only failed,blocked loaded", "what did not come through"),
@@ -177,7 +185,12 @@ const where = (argv: Argued): Where => ({
 });
 
 /** Words and parameters, those after `--` too, without the verb itself. */
-export function asked(argv: Argued & { readonly _?: unknown; readonly "--"?: unknown }, verbs = 0): Asked {
+export function asked(
+  argv: Argued & { readonly _?: unknown; readonly "--"?: unknown; readonly profile?: string | undefined },
+  verbs = 0,
+): Asked {
+  const { profile } = argv;
   const words = [argv._ ?? [], argv["--"] ?? []].map((some) => (some as unknown[]).map(String));
-  return { ...where(argv), ...partsOf([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]) };
+  const split = partsOf([...(words[0] ?? []).slice(verbs), ...(words[1] ?? [])]);
+  return { ...where(argv), ...split, ...(profile !== undefined && { profile }) };
 }

@@ -7,6 +7,7 @@ import { pid } from "node:process";
 import type { Warning } from "../core/event.js";
 import { ok, type Result } from "../core/failure.js";
 import { redactAll } from "../core/redact.js";
+import type { Spans } from "../core/spans.js";
 import type { Stores } from "../engine/facts.js";
 import type { History, Runners, Store } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
@@ -36,6 +37,7 @@ export interface Wired {
   /** The id of this run, which everything is named after that it leaves behind. */
   readonly run: string;
   readonly history: History;
+  readonly spans?: Spans;
   /** The places for recipes of a build; asked again, the same. */
   readonly placesFor: (command: BuildCommand, around: Surroundings) => Promise<Places>;
   /** Puts in order what runs that died have left. */
@@ -56,13 +58,19 @@ const runnersIn = (env: NodeJS.ProcessEnv): Runners => ({
 export type Notice = (text: string) => void;
 
 /** Opens the database of a project once, when somebody first asks. */
-export function lazyDatabase({ root, env }: Pick<Place, "root" | "env">, notice: Notice = () => undefined) {
+export function lazyDatabase(
+  { root, env }: Pick<Place, "root" | "env">,
+  notice: Notice = () => undefined,
+  spans?: Spans,
+) {
   let opened: Promise<Result<Database>> | undefined;
   const open = async (): Promise<Result<Database>> => {
+    const end = spans?.begin("open database");
     const { openDatabase } = await import("../postgres/connect.js");
     notice("opening the database");
     const database = await openDatabase({ root, env });
     notice("");
+    end?.();
     return database;
   };
   return {
@@ -83,10 +91,12 @@ export interface Told {
   readonly warn: (warning: Warning) => void;
   /** What is to be recorded nowhere. Filled while the Datafile is evaluated. */
   readonly secrets: ReadonlySet<string>;
+  /** Told where time goes, if somebody wants to know. */
+  readonly spans?: Spans;
 }
 
-export function wire(place: Place, { notice, warn, secrets }: Told): Wired {
-  const database = lazyDatabase(place, notice);
+export function wire(place: Place, { notice, warn, secrets, spans }: Told): Wired {
+  const database = lazyDatabase(place, notice, spans);
   const run = { id: randomBytes(8).toString("hex"), pid, host: hostname() };
   const presence = new Presence(ownFolder, run.id);
   const ends = createHistory({ directory: ownFolder, run: run.id });
@@ -104,12 +114,13 @@ export function wire(place: Place, { notice, warn, secrets }: Told): Wired {
     warn,
     presence,
     history,
+    ...(spans && { spans }),
     sayTheSame: async (...files) => (await import("../duckdb/same.js")).sayTheSame(...files),
   });
   const tables = lazyStore(async () => {
     if (!place.writable && (await hasNoDatabase(place))) return emptyStore;
     const { createTables } = await import("../stores/tables.js");
-    return createTables({ database: database.open, run });
+    return createTables({ database: database.open, run, ...(spans && { spans }) });
   });
   const close = async () => {
     if (places) (await places).slots.close();
@@ -126,6 +137,7 @@ export function wire(place: Place, { notice, warn, secrets }: Told): Wired {
     runners: runnersIn(place.env),
     run: run.id,
     history,
+    ...(spans && { spans }),
     placesFor,
     recover,
     close,

@@ -8,6 +8,7 @@ import { namesOfGoal } from "../core/goals.js";
 import type { Rule } from "../core/rule.js";
 import { type Forbidden, type RuleSet, ruleSet } from "../core/rule-set.js";
 import { similar } from "../core/similar.js";
+import type { Spans } from "../core/spans.js";
 import { parseTarget } from "../core/target.js";
 import type { Parts } from "../core/trace.js";
 import { bundle, toolEntry } from "./bundle.js";
@@ -48,13 +49,16 @@ export interface LoadOptions {
   readonly manifests?: ReadonlyMap<string, string>;
   /** Takes in the values that the Datafile keeps secret, as soon as they are known: an error may hold one. */
   readonly secrets?: Set<string>;
+  readonly spans?: Spans;
 }
 
 /** Evaluates the Datafile once. Needs source maps to be on, for the places of rules. */
 export async function loadDatafile(options: LoadOptions): Promise<Result<Datafile>> {
   const { path, directory, parameters: given, writable, env, manifests = new Map() } = options;
-  const { secrets = new Set() } = options;
+  const { secrets = new Set(), spans } = options;
+  const compiling = spans?.begin("compile");
   const bundled = await bundle(path, { cache: join(directory, "cache"), writable });
+  compiling?.();
   if (!bundled.ok) return bundled;
   const { code, path: compiled, sources, reach, world, dispose } = bundled.value;
   const root = dirname(path);
@@ -62,7 +66,9 @@ export async function loadDatafile(options: LoadOptions): Promise<Result<Datafil
   const packages = versionsOf(bundled.value.packages, root);
   const session: Session = { given, root, code, packages, env, manifests, secrets, reach, world, ...found };
   try {
+    const evaluating = spans?.begin("evaluate");
     const evaluated = await collect(session, () => evaluate(compiled));
+    evaluating?.();
     if (!evaluated.ok) return evaluated;
     const forbidden = forbiddenIn(root, { sources: [path, ...sources], directory });
     return assemble(path, evaluated.value, { session, forbidden });

@@ -88,7 +88,9 @@ class Lap {
       await rung;
     }
     if (this.#bug) throw this.#bug.error;
+    const noting = this.#world.spans?.begin("note what is fresh");
     noteFresh(this.#graph, { fresh: this.#fresh, untouched: this.#world.untouched }, this.#facts);
+    noting?.();
     this.#world.signal.removeEventListener("abort", ring);
   }
 
@@ -132,6 +134,7 @@ class Lap {
     while (!this.#stopping) {
       const ready = this.#schedule.takeReady();
       if (ready.length === 0) return;
+      const judging = this.#world.spans?.begin("judge", { steps: ready.length });
       const together = await gather(ready, this.#facts);
       for (const step of ready) {
         // What cannot be looked at fails the steps that need it, and not all that were asked about with them.
@@ -141,6 +144,7 @@ class Lap {
         else if (judged.value !== "waiting") this.#settle(judged.value);
         else this.#tellIfBlocked(step);
       }
+      judging?.();
     }
   }
 
@@ -170,6 +174,7 @@ class Lap {
         return;
       case "stale":
         this.#stale.set(step, judged);
+        this.#world.spans?.queued(step.id);
         this.#schedule.move(step, "queued");
     }
   }

@@ -1,6 +1,7 @@
 // What a build is told: how it is to go about it, and what it works with. Knows nothing of building.
 import type { Emit } from "../core/event.js";
 import type { Step } from "../core/rule.js";
+import type { Spans } from "../core/spans.js";
 import type { Stores } from "./facts.js";
 import type { History, Lineage, Runners, Slots } from "./ports.js";
 
@@ -32,6 +33,8 @@ export interface World {
   /** By which the processes of this run are found. */
   readonly run?: string;
   readonly lineage?: Lineage;
+  /** Told where time goes, if somebody wants to know. */
+  readonly spans?: Spans;
   /** Steps that are known to be fresh: told of, and not judged. */
   readonly untouched?: ReadonlySet<Step>;
 }

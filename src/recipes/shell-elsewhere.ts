@@ -225,7 +225,7 @@ class Starter {
 /** The process itself. It is given nothing but marks: commands bring their own environment. */
 function forked({ marks, descriptors }: Given): ChildProcess {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fork(new URL(`./shell-starter.${extension}`, import.meta.url), {
+  return fork(new URL(`../recipes/shell-starter.${extension}`, import.meta.url), {
     detached: true,
     env: marks,
     execArgv: extension === "ts" ? ["--import", import.meta.resolve("tsx")] : ["--v8-pool-size=0"],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { Warning } from "../core/event.js";
 import { fail, ok, type Result } from "../core/failure.js";
+import type { Spans } from "../core/spans.js";
 import type { Digest } from "../core/trace.js";
 import { chunkBytes, type Reading, readNow } from "./file-hash.js";
 import { HashThreads } from "./file-hash-threads.js";
@@ -24,6 +25,7 @@ interface ContentsOptions {
   readonly writable: boolean;
   readonly state: () => State;
   readonly warn: (warning: Warning) => void;
+  readonly spans?: Spans;
 }
 
 /** What is done with digests that had to be read. */
@@ -37,7 +39,7 @@ const breathMs = 50;
 export class Contents {
   readonly #options: ContentsOptions;
   readonly #clock: DiskClock;
-  readonly #threads = new HashThreads();
+  readonly #threads: HashThreads;
   /** Written many at a time. */
   readonly #unwritten: (readonly [string, Stamp])[] = [];
   #hasWarned = false;
@@ -45,6 +47,7 @@ export class Contents {
   constructor(options: ContentsOptions) {
     this.#options = options;
     this.#clock = new DiskClock(options.directory);
+    this.#threads = new HashThreads(options.spans);
   }
 
   /**
@@ -52,10 +55,15 @@ export class Contents {
    * inside a directory. What is written to while it is read is read once more, and then a failure.
    */
   async observe(names: readonly string[]): Promise<Result<readonly Seen[]>> {
+    const { spans } = this.#options;
+    const stated = spans?.begin("stat", { files: names.length });
     const untouched = this.#untouched(names);
+    stated?.();
     if (!untouched.ok) return untouched;
     const unread = names.filter((_, i) => !untouched.value[i]);
+    const hashed = unread.length > 0 ? spans?.begin("hash", { files: unread.length }) : undefined;
     const read = unread.length > 0 ? await this.#readAll(unread, "remember") : ok([]);
+    hashed?.();
     const noted = this.#writeStamps();
     if (!read.ok) return read;
     if (!noted.ok) return noted;

@@ -1,6 +1,7 @@
 // Has large files read in threads of their own, when there are enough of them to be worth the threads. Knows nothing of what is remembered.
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import type { EndSpan, Spans } from "../core/spans.js";
 import { type Reading, readInTurns, readNow } from "./file-hash.js";
 
 /**
@@ -16,6 +17,8 @@ interface Work {
   readonly bytes: number;
   readonly done: (reading: Reading) => void;
   readonly failed: (error: unknown) => void;
+  /** Set while it is read, if somebody wants to know how long that takes. */
+  ended?: EndSpan | undefined;
 }
 
 type Answer = { readonly reading: Reading } | { readonly code: string };
@@ -29,6 +32,11 @@ export class HashThreads {
   /** What is being read without a thread. */
   #here: Promise<void> | undefined;
   #canStart = availableParallelism() > 1;
+  readonly #spans: Spans | undefined;
+
+  constructor(spans?: Spans) {
+    this.#spans = spans;
+  }
 
   /** How many have been started and still live. */
   get started(): number {
@@ -91,6 +99,7 @@ export class HashThreads {
 
   #give(thread: Worker, work: Work): void {
     this.#threads.set(thread, work);
+    work.ended = this.#spans?.beside("hash", { file: work.path, bytes: work.bytes });
     thread.ref();
     thread.postMessage(work.path);
   }
@@ -100,6 +109,7 @@ export class HashThreads {
     if (!work) return;
     this.#threads.set(thread, undefined);
     thread.unref();
+    work.ended?.();
     if ("reading" in answer) work.done(answer.reading);
     else work.failed(Object.assign(new Error(answer.code), { code: answer.code }));
     this.#next();
@@ -115,8 +125,10 @@ export class HashThreads {
     this.#next();
   }
 
-  async #readHere({ path, done, failed }: Work): Promise<void> {
+  async #readHere({ path, bytes, done, failed }: Work): Promise<void> {
+    const ended = this.#spans?.beside("hash", { file: path, bytes });
     await readInTurns(path, this.#closing.signal).then(done, failed);
+    ended?.();
     this.#here = undefined;
     this.#next();
   }

@@ -45,9 +45,11 @@ export async function putInPlace(attempt: Attempt, making: Making, bench: Bench)
   const group = { outputs: step.outputs, attempt: id };
   const moved: Moved = { saved: [], fresh: new Set() };
   const intended = await intend(step, trace, bench);
+  const renamed = bench.spans?.begin("rename", { target: step.id });
   const given = intended.ok
     ? await give(group, { judged: judged.value, isHeld: making.isHeld, moved }, bench)
     : intended;
+  renamed?.();
   if (given.ok) return ok({ trace, saved: moved.saved, aside: given.value });
   // What went wrong first is what is told. Should this go wrong as well, the intent is pending, and the next start's affair.
   const back = await takeBack(group, moved.fresh);
@@ -73,12 +75,16 @@ async function ready(
   const check = () => checkNow(step, stage, before, bench.contents);
   const written = check();
   if (!written.ok) return written;
+  const hashed = bench.spans?.begin("hash", { target: step.id });
   const digests = await digestsOf(stage, outcome, bench.contents);
+  hashed?.();
   if (!digests.ok) return digests;
   const judged = await judgeOutputs(step, { paths: stage.paths, digests: digests.value }, bench);
   if (!judged.ok) return judged;
   atRest();
+  const synced = bench.spans?.begin("sync", { target: step.id });
   const settled = await settle(step, stage);
+  synced?.();
   const still = settled.ok ? check() : settled;
   if (!still.ok) return still;
   const inside = checkInside(step);

@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import type { Warning } from "../core/event.js";
 import type { Result } from "../core/failure.js";
+import type { Spans } from "../core/spans.js";
 import { sync } from "./file-sync.js";
 import { guarded, guardedSync } from "./io-failure.js";
 import { State } from "./state.js";
@@ -12,6 +13,7 @@ export interface RecordsOptions {
   /** Without it nothing at all is written: for queries. */
   readonly writable: boolean;
   readonly warn: (warning: Warning) => void;
+  readonly spans?: Spans;
 }
 
 /** Lives for one process. */
@@ -28,7 +30,10 @@ export class Records {
 
   /** Throws what the file system does. */
   readonly state = (): State => {
-    this.#state ??= new State(this.#path, this.#options);
+    if (this.#state) return this.#state;
+    const read = this.#options.spans?.begin("read state");
+    this.#state = new State(this.#path, this.#options);
+    read?.();
     return this.#state;
   };
 

@@ -2,6 +2,7 @@
 import type { Warning } from "../core/event.js";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
+import type { Spans } from "../core/spans.js";
 import type { Digest, Fact, MadeDigest } from "../core/trace.js";
 import type { History } from "../engine/ports.js";
 import type { Contents, Seen } from "./file-contents.js";
@@ -19,6 +20,7 @@ export interface Bench {
   readonly sayTheSame: (one: string, other: string) => Promise<boolean>;
   readonly warn: (warning: Warning) => void;
   readonly history: History;
+  readonly spans?: Spans | undefined;
 }
 
 /** An output about to be published. */

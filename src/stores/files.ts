@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
+import type { Spans } from "../core/spans.js";
 import type { Fact, MadeDigest, Trace } from "../core/trace.js";
 import type { Attempt, Finished, History, Published, Stage, Store, Waiting } from "../engine/ports.js";
 import { Presence } from "../system/presence.js";
@@ -60,6 +61,7 @@ export const createFiles = (options: FilesOptions): FileStore => new Files(optio
 /** Lives for one process. */
 class Files implements FileStore {
   readonly #directory: string;
+  readonly #spans: Spans | undefined;
   readonly #records: Records;
   readonly #contents: Contents;
   readonly #bench: Bench;
@@ -76,6 +78,7 @@ class Files implements FileStore {
   constructor({ sayTheSame, presence, history, ...options }: FilesOptions) {
     const { directory, warn } = options;
     this.#directory = directory;
+    this.#spans = options.spans;
     this.#records = new Records(options);
     this.untouched = new UntouchedFiles({ ...options, records: this.#records });
     this.#contents = new Contents({ ...options, state: this.#records.state });
@@ -88,6 +91,7 @@ class Files implements FileStore {
       records: this.#records,
       sayTheSame,
       warn,
+      spans: this.#spans,
       history: history ?? { note: () => {} },
     };
   }
@@ -133,7 +137,9 @@ class Files implements FileStore {
     const placed = tried.ok ? tried.value : tried;
     if (!placed.ok) return placed;
     const { trace, saved, aside } = placed.value;
+    const committed = this.#spans?.begin("commit", { target: step.id });
     const noted = this.#record(step, trace);
+    committed?.();
     if (!noted.ok) return noted;
     // What stays is swept when it is made again.
     await removeAll(aside);

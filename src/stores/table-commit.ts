@@ -19,6 +19,7 @@ const questionPauseMs = 1_000;
  */
 export async function commit(loading: Loading): Promise<Result<void>> {
   const { session, address } = loading;
+  const committed = loading.spans?.begin("commit", { target: loading.attempt.step.id });
   try {
     const { command } = await session.run("COMMIT");
     // Postgres answers the COMMIT of a failed transaction with ROLLBACK, and no error.
@@ -26,7 +27,9 @@ export async function commit(loading: Loading): Promise<Result<void>> {
     return ok(undefined);
   } catch (error) {
     const failure = session.database.failure(error, `commit ${address.target}`);
-    return failure.reason === "postgres-lost" ? wasCommitted(loading, failure) : fail(failure);
+    return failure.reason === "postgres-lost" ? await wasCommitted(loading, failure) : fail(failure);
+  } finally {
+    committed?.();
   }
 }
 

@@ -6,6 +6,7 @@ import { from as copyFrom } from "pg-copy-streams";
 import { fail, ok, type Result } from "../core/failure.js";
 import type { Reject } from "../core/failure-data.js";
 import type { TableDeclaration } from "../core/rule.js";
+import type { Spans } from "../core/spans.js";
 import type { Digest } from "../core/trace.js";
 import type { Attempt, TableColumn, TableWriter } from "../engine/ports.js";
 import type { Checksum } from "./table-checksum.js";
@@ -44,6 +45,7 @@ export class Loading implements TableWriter {
   readonly session: Session;
   readonly address: Address;
   readonly attempt: Attempt;
+  readonly spans: Spans | undefined;
   /** Name of the partition column, or nothing for a whole table. */
   readonly key: string | undefined;
   readonly declaration: TableDeclaration;
@@ -59,7 +61,7 @@ export class Loading implements TableWriter {
   #copying: AbortController | undefined;
   #rejected: Rejected | undefined;
 
-  constructor(session: Session, address: Address, attempt: Attempt) {
+  constructor(session: Session, address: Address, attempt: Attempt, spans?: Spans) {
     const { recipe } = attempt.step;
     assert(
       recipe.kind === "load" || recipe.kind === "sql",
@@ -72,6 +74,7 @@ export class Loading implements TableWriter {
     this.session = session;
     this.address = address;
     this.attempt = attempt;
+    this.spans = spans;
     this.key = recipe.partitionColumn;
     this.declaration = declarationOf(recipe);
   }

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { ok, type Result } from "../core/failure.js";
 import { fingerprintOf } from "../core/fingerprint.js";
 import type { Step } from "../core/rule.js";
+import type { Spans } from "../core/spans.js";
 import type { Fact, Trace } from "../core/trace.js";
 import type { Attempt, Finished, Published, Stage, Store, Verified, Waiting } from "../engine/ports.js";
 import type { Database } from "../postgres/connect.js";
@@ -20,6 +21,7 @@ import { Reader } from "./table-reader.js";
 import { Session } from "./table-session.js";
 
 export interface TablesOptions {
+  readonly spans?: Spans;
   /** Asked at the first use, so that a build of files alone needs no database. */
   readonly database: () => Promise<Result<Database>>;
   /** Who loads: kept with every load, and told to those who wait for one. */
@@ -111,7 +113,7 @@ class Tables {
       );
       if (!begun.ok) return begun;
       if (begun.value.trace) return ok({ kind: "already", trace: begun.value.trace });
-      const loading = new Loading(session, begun.value.address, attempt);
+      const loading = new Loading(session, begun.value.address, attempt, this.#options.spans);
       this.#loadings.add(loading);
       staged = true;
       if (attempt.step.recipe.kind !== "sql") return ok({ kind: "table", writer: loading });

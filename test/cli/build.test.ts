@@ -204,6 +204,7 @@ test("help and version", async (t) => {
     "-C",
     "-f",
     "--json",
+    "--profile",
     "dmake db",
     "dmake sql",
     "dmake why",
