@@ -12,6 +12,8 @@ export interface Plan {
   readonly sized: boolean;
   /** Of one month of taxi trips. */
   readonly rows: number;
+  /** Whether it is as large as the bars are set for. */
+  readonly judged: boolean;
   /** A measure takes no further round once it has taken so long. */
   readonly budgetSeconds: number;
 }
@@ -78,6 +80,7 @@ export function parseArguments(words: readonly string[], known: readonly string[
     sizes: [...numbers.size!].sort((a, b) => a - b),
     sized: values.size !== undefined,
     rows: numbers.rows![0]!,
+    judged: !values.quick && numbers.rows![0]! >= usual.rows,
     budgetSeconds: base.budgetSeconds,
   };
   const names = positionals.length > 0 ? [...new Set(positionals)] : known;

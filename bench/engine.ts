@@ -82,19 +82,19 @@ class Contest {
       this.#sources.set(language, new Map(workload.sources));
     }
     say(measures.full);
-    await inRounds(context, () => this.#each((player) => this.#full(player)));
+    await inRounds(context, (round) => this.#each((player) => this.#full(player), round));
     say(measures.null);
-    await this.#each((player) => this.#look(player).then(() => undefined));
+    if (!context.plan.quick) await this.#each((player) => this.#look(player).then(() => undefined));
     const wanted = context.plan.quick ? 1 : Math.max(roundsOfNull, context.plan.rounds);
     await inRounds(
       context,
-      () => this.#each((player) => this.#null(player)).then(() => this.#empty()),
+      (round) => this.#each((player) => this.#null(player), round).then(() => this.#empty()),
       wanted,
     );
     say(`${measures.touched}, ${measures.changed}, ${measures.dry}`);
     for (const edited of [this.#touched, this.#changed, this.#dry])
-      await inRounds(context, () =>
-        this.#each((player) => (player.edits ? edited.call(this, player) : Promise.resolve())),
+      await inRounds(context, (round) =>
+        this.#each((player) => (player.edits ? edited.call(this, player) : Promise.resolve()), round),
       );
     return this.#report();
   }
@@ -104,8 +104,8 @@ class Contest {
   }
 
   /** Each in turn. A peer that fails is out, and that is said; dmake must not. */
-  async #each(work: (player: Player) => Promise<void>): Promise<void> {
-    for (const player of [...this.#players])
+  async #each(work: (player: Player) => Promise<void>, round = 0): Promise<void> {
+    for (const player of this.#players.filter(({ rounds = Infinity }) => round < rounds))
       try {
         await work(player);
       } catch (error) {
@@ -128,7 +128,8 @@ class Contest {
     wipe(folder, player, this.workload);
     const ran = await this.#run(player, player.build(folder));
     this.#figures.addRun(player.who, measures.full, ran);
-    this.#figures.add(player.who, measures.each, "ms", (ran.seconds * 1000) / this.workload.steps.length);
+    const targets = this.workload.steps.length;
+    if (targets > 1) this.#figures.add(player.who, measures.each, "ms", (ran.seconds * 1000) / targets);
     this.#compare(player);
   }
 

@@ -31,7 +31,8 @@ export async function* benchMemory(context: Context): AsyncIterable<Report> {
   yield* inDatabase("memory", async function* (database) {
     const { plan, signal, say } = context;
     const { folder, server, client } = database;
-    const sizes = [1, 50 / 13, 10].map((times) => Math.round(plan.rows * times));
+    const growth = plan.quick ? [1, 10] : [1, 50 / 13, 10];
+    const sizes = growth.map((times) => Math.round(plan.rows * times));
     writeFileSync(join(folder, "Datafile.ts"), datafileOf(sizes));
     const figures = new Figures();
     for (const rows of sizes)

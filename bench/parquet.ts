@@ -32,7 +32,7 @@ export const benchParquet = (context: Context): AsyncIterable<Report> =>
       },
     ];
     // Not counted: the Datafile is compiled, the file is looked at for the first time.
-    await mustRun(rivals[0]!.command, signal);
+    if (!plan.quick) await mustRun(rivals[0]!.command, signal);
     const figures = new Figures();
     await inRounds(context, async (round) => {
       say(`parquet: round ${round + 1}`);

@@ -20,6 +20,8 @@ export interface Player {
   readonly state: readonly string[];
   /** Whether an edit is noticed at all: the floor only stats. */
   readonly edits: boolean;
+  /** Takes part in so many rounds of a measure, if not in all. */
+  readonly rounds?: number;
 }
 
 const ours: Player = {
@@ -62,6 +64,7 @@ const all: readonly (Player & { readonly peer: string })[] = [
       ["-n"],
       [".snakemake"],
     ),
+    rounds: 2,
   },
 ];
 

@@ -80,12 +80,10 @@ function launch({ program, args, cwd, env = {} }: Command, accounts: string, fil
 
 async function ended(child: ReturnType<typeof launch>, signal: AbortSignal): Promise<number | null> {
   let patience: NodeJS.Timeout | undefined;
-  const tell = (how: NodeJS.Signals) => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, how);
-  };
   const stop = () => {
-    tell("SIGTERM");
-    patience = setTimeout(() => tell("SIGKILL"), graceMs);
+    // Not SIGTERM, which would end GNU time and leave what it waits for.
+    tell(child, "SIGINT");
+    patience = setTimeout(() => tell(child, "SIGKILL"), graceMs);
   };
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -97,6 +95,16 @@ async function ended(child: ReturnType<typeof launch>, signal: AbortSignal): Pro
   } finally {
     clearTimeout(patience);
     signal.removeEventListener("abort", stop);
+  }
+}
+
+/** To all of its group that are still there. */
+function tell({ pid }: ReturnType<typeof launch>, how: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, how);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 

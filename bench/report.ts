@@ -55,6 +55,12 @@ export interface Report {
   readonly skipped: readonly string[];
 }
 
+/** The same without the most that anything may be. */
+export const withoutBars = (report: Report): Report => ({
+  ...report,
+  comparisons: report.comparisons.map(({ limit: _, ...rest }) => rest),
+});
+
 export function median(values: readonly number[]): number {
   assert(values.length > 0, "bug: a figure without a value");
   const sorted = [...values].sort((a, b) => a - b);

@@ -26,11 +26,13 @@ export async function* inDatabase(
   yield* inScratch(async function* (folder) {
     const server = await startServer({ fsync: "on" });
     const client = new pg.Client(server.url);
+    // Ctrl-C at a terminal ends the server too: whoever asks it next fails with that.
+    client.on("error", () => undefined);
     try {
       await client.connect();
       yield* work({ folder, server, client });
     } finally {
-      await client.end();
+      await client.end().catch(() => undefined);
       await server.stop();
     }
   });

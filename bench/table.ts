@@ -68,31 +68,23 @@ export function aligned(rows: readonly (readonly string[])[]): string {
 
 const nameOf = ({ who, measure }: Ref): string => `${who}, ${measure}`;
 
-/** `dmake, null build against ninja: ratio 3.10, bar 2: NOT met`. Without `judged` no word on bars: the size is not theirs. */
-export function comparisonLine(
-  { figures }: Report,
-  comparison: Comparison,
-  { judged }: { readonly judged: boolean },
-): string {
+/** `dmake, null build against ninja: ratio 3.10, bar 2: NOT met`. */
+export function comparisonLine({ figures }: Report, comparison: Comparison): string {
   const { of, to, by, limit } = comparison;
   const found = compared(figures, comparison);
-  const unit = figureOf(figures, of)?.unit ?? "";
-  const in_ = by === "ratio" ? "" : unit;
-  const against = to
-    ? ` ${by === "ratio" ? "against" : "over"} ${to.who}${to.measure === of.measure ? "" : `, ${to.measure}`}`
-    : "";
-  const value =
-    found === undefined ? "not measured" : `${by === "ratio" ? "ratio " : ""}${shown(found, in_)}`;
-  const bar =
-    limit === undefined || !judged ? "" : `, bar ${shown(limit, in_)}: ${verdictOf(figures, comparison)}`;
-  return `${nameOf(of)}${against}: ${value}${bar}`;
+  const unit = by === "ratio" ? "" : (figureOf(figures, of)?.unit ?? "");
+  const measure = to === undefined || to.measure === of.measure ? "" : `, ${to.measure}`;
+  const against = to === undefined ? "" : ` ${by === "ratio" ? "against" : "over"} ${to.who}${measure}`;
+  const value = found === undefined ? "not measured" : shown(found, unit);
+  const bar = limit === undefined ? "" : `, bar ${shown(limit, unit)}: ${verdictOf(figures, comparison)}`;
+  return `${nameOf(of)}${against}: ${by === "ratio" && found !== undefined ? "ratio " : ""}${value}${bar}`;
 }
 
-export function textOf(report: Report, judging: { readonly judged: boolean }): string {
+export function textOf(report: Report): string {
   const { name, what, figures, comparisons, notes, skipped } = report;
   const lines = [`\n${name}: ${what}`];
   if (figures.length > 0) lines.push(aligned(tableOf(report)));
-  for (const comparison of comparisons) lines.push(comparisonLine(report, comparison, judging));
+  for (const comparison of comparisons) lines.push(comparisonLine(report, comparison));
   for (const note of notes) lines.push(note);
   for (const one of skipped) lines.push(`skipped: ${one}`);
   return lines.join("\n");
