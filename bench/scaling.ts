@@ -4,6 +4,9 @@ import { type Comparison, exponent, type Figure, medianOf, type Report } from ".
 /** More than this is not linear: noise of a tenth or two at both ends of one decade is 0.1. */
 const linear = 1.1;
 
+/** A node that does nothing: what it costs does not grow. */
+const empty = "node -e 0";
+
 interface Sized {
   readonly size: number;
   readonly report: Report;
@@ -12,7 +15,9 @@ interface Sized {
 /** One row for each who was measured at two sizes or more. */
 export function scalingOf(name: string, reports: readonly Sized[]): Report {
   const columns = ["null build", "null build, cpu", "null build, peak", "full build"];
-  const whos = [...new Set(reports.flatMap(({ report }) => report.figures.map(({ who }) => who)))];
+  const whos = [...new Set(reports.flatMap(({ report }) => report.figures.map(({ who }) => who)))].filter(
+    (who) => who !== empty,
+  );
   const sizes = reports.map(({ size }) => size);
   const figures = whos.flatMap((who) =>
     columns.flatMap((measure): Figure[] => {
@@ -40,9 +45,9 @@ export function scalingOf(name: string, reports: readonly Sized[]): Report {
   };
 }
 
-/** What a node that does nothing costs does not grow. */
+/** What is taken off: nothing of those that no node runs. */
 function baseOf(who: string, measure: string, reports: readonly Sized[]): number {
   if (who !== "dmake" && who !== "bare node") return 0;
-  const empty = reports[0]!.report.figures;
-  return medianOf(empty, { who: "node -e 0", measure: measure.replace("full", "null") }) ?? 0;
+  const smallest = reports[0]!.report.figures;
+  return medianOf(smallest, { who: empty, measure: measure.replace("full", "null") }) ?? 0;
 }

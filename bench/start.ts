@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Context, Figures, inRounds, inScratch, mustRun } from "./context.js";
 import { writeProject } from "./languages.js";
 import { playersFor } from "./players.js";
-import type { Command } from "./process.js";
+import { type Command, runOnce } from "./process.js";
 import type { Report } from "./report.js";
 import { workloadOf } from "./workloads.js";
 
@@ -18,23 +18,29 @@ export const benchStart = (context: Context): AsyncIterable<Report> =>
     const { signal } = context;
     const workload = workloadOf("wide", 3);
     const { players, skipped } = playersFor(workload, 3, context);
-    const commands: { readonly who: string; readonly command: Command }[] = [];
+    const commands: { readonly who: string; readonly command: Command; readonly most: number }[] = [];
     context.say("start");
     for (const player of players) {
       const cwd = join(folder, player.language);
       mkdirSync(cwd, { recursive: true });
       writeProject(cwd, player.language, workload);
-      await mustRun(player.build(cwd), signal);
       const command = (player.look ?? player.build)(cwd);
-      await mustRun(command, signal);
-      commands.push({ who: player.who, command });
+      const ready = [player.build(cwd), command];
+      const why = player.who === "dmake" ? await allRun(ready, signal) : await firstFailure(ready, signal);
+      if (why === undefined) commands.push({ who: player.who, command, most: player.rounds ?? rounds });
+      else skipped.push(`${player.who}: ${why}`);
     }
-    commands.push({ who: empty, command: { program: process.execPath, args: ["-e", "0"], cwd: folder } });
+    commands.push({
+      who: empty,
+      command: { program: process.execPath, args: ["-e", "0"], cwd: folder },
+      most: rounds,
+    });
     const figures = new Figures();
     await inRounds(
       context,
-      async () => {
-        for (const { who, command } of commands) figures.addRun(who, measure, await mustRun(command, signal));
+      async (round) => {
+        for (const { who, command, most } of commands)
+          if (round < most) figures.addRun(who, measure, await mustRun(command, signal));
       },
       context.plan.quick ? 1 : rounds,
     );
@@ -50,3 +56,16 @@ export const benchStart = (context: Context): AsyncIterable<Report> =>
       skipped,
     };
   });
+
+async function allRun(commands: readonly Command[], signal: AbortSignal): Promise<undefined> {
+  for (const command of commands) await mustRun(command, signal);
+}
+
+/** What a peer has said at its end, if it does not work here. */
+async function firstFailure(commands: readonly Command[], signal: AbortSignal): Promise<string | undefined> {
+  for (const command of commands) {
+    const { code, output } = await runOnce(command, signal);
+    if (code !== 0) return `exit ${code}: ${output.trim().split("\n").at(-1)}`;
+  }
+  return undefined;
+}
