@@ -40,7 +40,7 @@ export const canAccount = ((): boolean => {
 const graceMs = 10_000;
 
 /** Nothing of the caller's that could change what is measured, such as a database or options for node. */
-export const plainEnvironment = (): NodeJS.ProcessEnv => ({
+const plainEnvironment = (): NodeJS.ProcessEnv => ({
   PATH: process.env.PATH,
   HOME: process.env.HOME,
   TMPDIR: tmpdir(),

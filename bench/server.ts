@@ -71,13 +71,13 @@ export const psqlFlags = ({ host, port }: TestServer): readonly string[] => [
 export const copyFrom = (table: string, csv: string): string =>
   `\\copy ${table} from '${csv}' with (format csv, header)`;
 
-export interface Rows {
+interface Rows {
   readonly count: number;
   /** A sum of hashes of whole rows, which does not ask for an order. */
   readonly sum: string;
 }
 
-export async function rowsOf({ client }: Database, table: string): Promise<Rows> {
+async function rowsOf({ client }: Database, table: string): Promise<Rows> {
   const columns = Object.keys(taxiColumns).map((column) => pg.escapeIdentifier(column));
   const row = `ROW(${columns.join(", ")})::text`;
   const { rows } = await client.query(

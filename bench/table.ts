@@ -54,7 +54,7 @@ export function tableOf({ figures, subject }: Report): readonly (readonly string
 }
 
 /** Columns that line up. */
-export function aligned(rows: readonly (readonly string[])[]): string {
+function aligned(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) =>
