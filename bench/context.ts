@@ -20,12 +20,15 @@ export interface Context {
 export type Benchmark = (context: Context) => AsyncIterable<Report>;
 
 export const repository = fileURLToPath(new URL("../", import.meta.url));
-const binary = join(repository, "dist/cli/main.js");
+const built = [process.execPath, join(repository, "dist/cli/main.js")];
 
-/** The built program, as a person calls it. */
+/** The built program, or what `DMAKE` says to run in its place: words with blanks between them, as for `peers.sh`. */
+const [program = "", ...first] = process.env.DMAKE?.split(" ") ?? built;
+
+/** It, as a person calls it. */
 export const dmake = (cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Command => ({
-  program: process.execPath,
-  args: [binary, ...args],
+  program,
+  args: [...first, ...args],
   cwd,
   env,
 });

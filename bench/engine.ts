@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "no
 import { join } from "node:path";
 import { type Benchmark, type Context, Figures, inRounds, inScratch } from "./context.js";
 import { writeProject } from "./languages.js";
+import { phasesOf } from "./phases.js";
 import { type Player, playersFor, wipe } from "./players.js";
 import { type Command, type Ran, runOnce } from "./process.js";
 import type { Comparison, Floor, Report } from "./report.js";
@@ -27,7 +28,7 @@ const roundsOfNull = 7;
 const patienceSeconds = 150;
 const largest = 100_000;
 
-/** One benchmark a workload: a report a size, and one on how it grows. */
+/** One benchmark a workload: a report a size and one of its phases, and one on how it grows. */
 export const benchEngine = (name: WorkloadName): Benchmark =>
   async function* (context) {
     const sizes = [...context.plan.sizes];
@@ -38,6 +39,7 @@ export const benchEngine = (name: WorkloadName): Benchmark =>
         const report = await new Contest(workloadOf(name, size), size, folder, context).held();
         reports.push({ size, report });
         yield report;
+        yield await phasesOf(report, join(folder, "dmake"), context);
       });
       const { report } = reports.at(-1)!;
       if (sizes.length === 0 && name === "wide" && !context.plan.sized && size < largest)

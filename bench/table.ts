@@ -82,8 +82,8 @@ export function comparisonLine({ figures }: Report, comparison: Comparison): str
 
 export function textOf(report: Report): string {
   const { name, what, figures, comparisons, notes, skipped } = report;
-  const lines = [`\n${name}: ${what}`];
-  if (figures.length > 0) lines.push(aligned(tableOf(report)));
+  if (figures.length === 0) return skipped.map((one) => `skipped: ${one}`).join("\n");
+  const lines = [`\n${name}: ${what}`, aligned(tableOf(report))];
   for (const comparison of comparisons) lines.push(comparisonLine(report, comparison));
   for (const note of notes) lines.push(note);
   for (const one of skipped) lines.push(`skipped: ${one}`);
@@ -110,6 +110,7 @@ const roundsOf = (figures: readonly Figure[], ref: Ref): string =>
 
 /** The bars, and every benchmark's table, and where the time goes. */
 export function markdownOf(reports: readonly Report[], machine: Machine): string {
+  const measured = reports.filter(({ figures }) => figures.length > 0);
   const bars = reports.flatMap((report) =>
     report.comparisons
       .filter(({ limit }) => limit !== undefined)
@@ -148,7 +149,7 @@ export function markdownOf(reports: readonly Report[], machine: Machine): string
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, Node ${machine.node}; ${peers.join(", ")}; ${machine.date.slice(0, 10)}`,
     `### Bars\n\n${markdown([["benchmark", "figure", "against", "found", "bar", "", "rounds"], ...bars])}`,
     `### Where the time goes\n\n${markdown([["figure", "the floor", "floor", "dmake", "times"], ...floors])}`,
-    ...reports.map((report) => `### ${report.name}\n\n${report.what}\n\n${markdown(tableOf(report))}`),
+    ...measured.map((report) => `### ${report.name}\n\n${report.what}\n\n${markdown(tableOf(report))}`),
   ];
   return `${sections.join("\n\n")}\n`;
 }
