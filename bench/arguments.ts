@@ -46,7 +46,9 @@ names: ${known.join(", ")}
   --size N,…    numbers of targets, if not ${usual.sizes.join(",")}
   --rows N      rows of a month of trips, if not ${usual.rows}
   --json FILE   the line of JSON of each benchmark goes there, and not to standard output
-  --table FILE  the same as rows of Markdown: results, and where the time goes`;
+  --table FILE  the same as tables of Markdown; in a file with marks, as bench/README.md, between them
+
+DMAKE='node other/dist/cli/main.js' measures another dmake than the one that is built here.`;
 
 const options = {
   quick: { type: "boolean" },

@@ -1,12 +1,12 @@
 // `npm run bench`: runs the benchmarks that are named, or all, and prints a table and a line of JSON for each. Knows nothing of what they measure.
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { helpOf, parseArguments, type Wanted } from "./arguments.js";
 import { benchmarks } from "./benchmarks.js";
 import type { Context } from "./context.js";
 import { findPeers, machineOf } from "./peers.js";
 import { canAccount } from "./process.js";
 import { type Report, withoutBars } from "./report.js";
-import { jsonOf, markdownOf, textOf } from "./table.js";
+import { jsonOf, markdownOf, placed, textOf } from "./table.js";
 
 const known = Object.keys(benchmarks);
 
@@ -32,6 +32,7 @@ async function bench({ names, plan, json, table }: Wanted): Promise<number> {
   if (!canAccount) console.log("skipped: processor time and memory: there is no /usr/bin/time");
   if (!plan.judged) console.log("smaller than what the bars are set for: no verdicts");
   if (json !== undefined) writeFileSync(json, "");
+  const there = table !== undefined && existsSync(table) ? readFileSync(table, "utf8") : "";
   const reports: Report[] = [];
   let wrong = 0;
   for (const name of names)
@@ -44,7 +45,7 @@ async function bench({ names, plan, json, table }: Wanted): Promise<number> {
         console.log(textOf(report));
         if (json === undefined) console.log(line);
         else appendFileSync(json, `${line}\n`);
-        if (table !== undefined) writeFileSync(table, markdownOf(reports, machine));
+        if (table !== undefined) writeFileSync(table, placed(there, markdownOf(reports, machine)));
       }
     } catch (error) {
       if (stopped > 0) return stopped;

@@ -7,42 +7,51 @@ const linear = 1.1;
 /** A node that does nothing: what it costs does not grow. */
 const empty = "node -e 0";
 
+const columns = ["null build", "null build, cpu", "null build, peak", "full build"];
+
 interface Sized {
   readonly size: number;
   readonly report: Report;
 }
 
-/** One row for each who was measured at two sizes or more. */
+/** From the smallest size to the largest; and from the last but one, where what is paid once counts for little. */
 export function scalingOf(name: string, reports: readonly Sized[]): Report {
-  const columns = ["null build", "null build, cpu", "null build, peak", "full build"];
-  const whos = [...new Set(reports.flatMap(({ report }) => report.figures.map(({ who }) => who)))].filter(
-    (who) => who !== empty,
-  );
   const sizes = reports.map(({ size }) => size);
-  const figures = whos.flatMap((who) =>
-    columns.flatMap((measure): Figure[] => {
-      const points = reports.flatMap(({ size, report }) => {
-        const cost = medianOf(report.figures, { who, measure });
-        return cost === undefined ? [] : [{ size, cost }];
-      });
-      const found = exponent(points, baseOf(who, measure, reports));
-      return found === undefined ? [] : [{ who, measure, unit: "", values: [found] }];
-    }),
+  const figures = figuresOf(reports, "");
+  const last = `, ${sizes.slice(-2).join(" → ")}`;
+  if (reports.length > 2) figures.push(...figuresOf(reports.slice(-2), last));
+  const bars = ["null build", "null build, peak"].flatMap((measure): Comparison[] =>
+    (reports.length > 2 ? ["", last] : [""]).map((step) => ({
+      of: { who: "dmake", measure: measure + step },
+      by: "value",
+      limit: linear,
+    })),
   );
-  const bar = (measure: string): Comparison => ({
-    of: { who: "dmake", measure },
-    by: "value",
-    limit: linear,
-  });
   return {
     name: `${name} scaling`,
     what: `the power of the number of targets that the cost grows with, ${sizes.join(" → ")}; 1 is linear`,
     figures,
-    comparisons: [bar("null build"), bar("null build, peak")],
+    comparisons: bars,
     floors: [],
     notes: ["of dmake and of the bare node, what an empty node takes is taken off first"],
     skipped: [],
   };
+}
+
+function figuresOf(reports: readonly Sized[], step: string): Figure[] {
+  const whos = [...new Set(reports.flatMap(({ report }) => report.figures.map(({ who }) => who)))];
+  return columns.flatMap((measure) =>
+    whos
+      .filter((who) => who !== empty)
+      .flatMap((who): Figure[] => {
+        const points = reports.flatMap(({ size, report }) => {
+          const cost = medianOf(report.figures, { who, measure });
+          return cost === undefined ? [] : [{ size, cost }];
+        });
+        const found = exponent(points, baseOf(who, measure, reports));
+        return found === undefined ? [] : [{ who, measure: measure + step, unit: "", values: [found] }];
+      }),
+  );
 }
 
 /** What is taken off: nothing of those that no node runs. */

@@ -105,6 +105,15 @@ const markdownRow = (cells: readonly string[]): string => `| ${cells.join(" | ")
 const markdown = (rows: readonly (readonly string[])[]): string =>
   [rows[0]!, rows[0]!.map(() => "---"), ...rows.slice(1)].map(markdownRow).join("\n");
 
+const [begin, end] = ["<!-- results -->", "<!-- end of results -->"];
+
+/** `text` with the rows between its two marks, or only the rows where there are none. */
+export function placed(text: string, rows: string): string {
+  const [from, to] = [text.indexOf(begin!), text.indexOf(end!)];
+  if (from < 0 || to < from) return rows;
+  return `${text.slice(0, from + begin!.length)}\n\n${rows}\n${text.slice(to)}`;
+}
+
 const roundsOf = (figures: readonly Figure[], ref: Ref): string =>
   String(figureOf(figures, ref)?.values.length ?? 0);
 

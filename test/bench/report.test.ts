@@ -116,4 +116,14 @@ test("scaling takes the start of node off what node runs, and off nobody else", 
   assert.ok(Math.abs(of("ninja")! - 1) < 1e-9);
   assert.equal(of("node -e 0"), undefined);
   assert.equal(verdictOf(found, comparisons[0]!), "met");
+  assert.equal(comparisons.length, 2);
+
+  const three = scalingOf("wide", [at(10, 0.061, 0.01), at(100, 0.16, 0.1), at(1000, 10.06, 1)]);
+  assert.deepEqual(
+    three.comparisons.slice(0, 2).map((comparison) => verdictOf(three.figures, comparison)),
+    ["NOT met", "NOT met"],
+    "what grows at the end is seen, whatever the beginning was like",
+  );
+  const bent = three.figures.find(({ measure }) => measure === "null build, 100 → 1000")!;
+  assert.ok(Math.abs(bent.values[0]! - 2) < 1e-9, String(bent.values));
 });

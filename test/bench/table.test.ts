@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Machine } from "../../bench/peers.js";
 import type { Report } from "../../bench/report.js";
-import { comparisonLine, jsonOf, markdownOf, shown, tableOf, textOf } from "../../bench/table.js";
+import { comparisonLine, jsonOf, markdownOf, placed, shown, tableOf, textOf } from "../../bench/table.js";
 
 const ref = (who: string, measure = "null build") => ({ who, measure });
 
@@ -85,6 +85,15 @@ test("a report is one line of JSON with medians, what was found, verdicts and th
   assert.equal(read.comparisons[1].verdict, "met");
   assert.ok(Math.abs(read.comparisons[1].found - 3) < 1e-9);
   assert.equal(read.machine.peers.ninja, "1.11.1");
+});
+
+test("tables go between the marks of a file that has them, again and again, and else are all of it", () => {
+  const text = "# Title\n\n<!-- results -->\nold\n<!-- end of results -->\n\nrest\n";
+  const once = placed(text, "new\n");
+  assert.equal(once, "# Title\n\n<!-- results -->\n\nnew\n\n<!-- end of results -->\n\nrest\n");
+  assert.equal(placed(once, "new\n"), once);
+  assert.equal(placed("", "new\n"), "new\n");
+  assert.equal(placed("no marks", "new\n"), "new\n");
 });
 
 test("the Markdown has a row a bar, a row a floor that was measured, and each table", () => {
