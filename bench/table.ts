@@ -101,7 +101,8 @@ export function jsonOf(report: Report, machine: Machine): string {
   return JSON.stringify({ ...report, figures, comparisons, machine });
 }
 
-const markdownRow = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+const markdownRow = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 const markdown = (rows: readonly (readonly string[])[]): string =>
   [rows[0]!, rows[0]!.map(() => "---"), ...rows.slice(1)].map(markdownRow).join("\n");
 

@@ -1,4 +1,4 @@
-// Serves so many bytes under any name on a free port of 127.0.0.1, which it prints: `node web.mjs BYTES`. Knows nothing of who asks.
+// Serves so many bytes under any name on a free port of 127.0.0.1, and prints the port and their SHA-256: `node web.mjs BYTES`. Knows nothing of who asks.
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 
@@ -10,6 +10,11 @@ for (let link = createHash("sha256").update("dmake").digest(); links.length < 32
   link = createHash("sha256").update(link).digest();
 }
 const block = Buffer.concat(links);
+
+const all = createHash("sha256");
+for (let left = size; left > 0; left -= block.length)
+  all.update(block.subarray(0, Math.min(left, block.length)));
+const digest = all.digest("hex");
 
 const server = createServer((request, response) => {
   response.writeHead(200, { "content-length": size, "content-type": "application/octet-stream" });
@@ -27,6 +32,6 @@ const server = createServer((request, response) => {
   };
   send();
 });
-server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));
+server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port} ${digest}\n`));
 // Whoever has started it holds its input open: it does not outlive them.
 process.stdin.resume().once("end", () => process.exit());

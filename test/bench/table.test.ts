@@ -111,4 +111,7 @@ test("the Markdown has a row a bar, a row a floor that was measured, and each ta
     .filter((line) => line.startsWith("|"))
     .map((line) => line.split("|").length);
   assert.ok(widths.every((width) => width > 3));
+
+  const piped = { ...report, figures: [{ ...ref("curl | tee"), unit: "s", values: [1] } as const] };
+  assert.match(markdownOf([piped], machine), /^\| {2}\| curl \\\| tee \|$/m);
 });
