@@ -14,7 +14,7 @@ import { expected, type Workload, type WorkloadName, workloadOf } from "./worklo
 /** What is measured, as its column is called. */
 export const measures = {
   full: "full build",
-  each: "a target",
+  each: "full build, a target",
   null: "null build",
   touched: "touched",
   changed: "one changed",

@@ -90,6 +90,8 @@ async function ended(child: ReturnType<typeof launch>, signal: AbortSignal): Pro
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once("error", reject).once("exit", resolve);
     });
+    // What a shell has put in the background does not hear SIGINT.
+    if (signal.aborted) tell(child, "SIGKILL");
     signal.throwIfAborted();
     return code;
   } finally {
