@@ -158,7 +158,7 @@ export function markdownOf(reports: readonly Report[], machine: Machine): string
   const sections = [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, Node ${machine.node}; ${peers.join(", ")}; ${machine.date.slice(0, 10)}`,
     `### Bars\n\n${markdown([["benchmark", "figure", "against", "found", "bar", "", "rounds"], ...bars])}`,
-    `### Where the time goes\n\n${markdown([["figure", "the floor", "floor", "dmake", "times"], ...floors])}`,
+    `### Floors\n\n${markdown([["figure", "the floor", "floor", "dmake", "times"], ...floors])}`,
     ...measured.map((report) => `### ${report.name}\n\n${report.what}\n\n${markdown(tableOf(report))}`),
   ];
   return `${sections.join("\n\n")}\n`;
