@@ -6,7 +6,7 @@ import type { Context } from "./context.js";
 import { findPeers, machineOf } from "./peers.js";
 import { canAccount } from "./process.js";
 import { type Report, withoutBars } from "./report.js";
-import { jsonOf, markdownOf, placed, textOf } from "./table.js";
+import { jsonOf, machineLine, markdownOf, placed, textOf } from "./table.js";
 
 const known = Object.keys(benchmarks);
 
@@ -27,7 +27,7 @@ async function bench({ names, plan, json, table }: Wanted): Promise<number> {
     });
   const say = (what: string) => process.stderr.write(`… ${what}\n`);
   const context: Context = { plan, peers, signal: stopping.signal, say };
-  console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, Node ${machine.node}`);
+  console.log(machineLine(machine));
   for (const name of peers.missing) console.log(`skipped: ${name}: not installed`);
   if (!canAccount) console.log("skipped: processor time and memory: there is no /usr/bin/time");
   if (!plan.judged) console.log("smaller than what the bars are set for: no verdicts");

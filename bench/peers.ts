@@ -1,7 +1,7 @@
 // Who dmake is measured against, which of them are installed, and in which version; and the machine. Knows nothing of what they are asked to do.
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -69,6 +69,8 @@ export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGB: number;
+  /** Of the last minute, before anything was measured: with other work on the machine seconds are worth less. */
+  readonly load: number;
   readonly node: string;
   readonly dmake: string;
   readonly peers: Readonly<Record<string, string>>;
@@ -79,6 +81,7 @@ export const machineOf = ({ versions }: Peers): Machine => ({
   cpu: cpus()[0]?.model.trim() ?? "unknown",
   cores: availableParallelism(),
   memoryGB: Math.round(totalmem() / 1e9),
+  load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
   node: process.versions.node,
   dmake: (JSON.parse(textOf("../package.json")) as { version: string }).version,
   peers: versions,

@@ -118,6 +118,10 @@ export function placed(text: string, rows: string): string {
 const roundsOf = (figures: readonly Figure[], ref: Ref): string =>
   String(figureOf(figures, ref)?.values.length ?? 0);
 
+/** `AMD EPYC, 2 cores, 24 GB, Node 20.19.0, load 0.3 before`. */
+export const machineLine = ({ cpu, cores, memoryGB, node, load }: Machine): string =>
+  `${cpu}, ${cores} cores, ${memoryGB} GB, Node ${node}, load ${load} before`;
+
 /** The bars, and every benchmark's table, and where the time goes. */
 export function markdownOf(reports: readonly Report[], machine: Machine): string {
   const measured = reports.filter(({ figures }) => figures.length > 0);
@@ -156,7 +160,7 @@ export function markdownOf(reports: readonly Report[], machine: Machine): string
   );
   const peers = Object.entries(machine.peers).map((pair) => pair.join(" "));
   const sections = [
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, Node ${machine.node}; ${peers.join(", ")}; ${machine.date.slice(0, 10)}`,
+    `${machineLine(machine)}; ${peers.join(", ")}; ${machine.date.slice(0, 10)}`,
     `### Bars\n\n${markdown([["benchmark", "figure", "against", "found", "bar", "", "rounds"], ...bars])}`,
     `### Floors\n\n${markdown([["figure", "the floor", "floor", "dmake", "times"], ...floors])}`,
     ...measured.map((report) => `### ${report.name}\n\n${report.what}\n\n${markdown(tableOf(report))}`),

@@ -35,7 +35,7 @@ const report: Report = {
 };
 
 const machine: Machine = {
-  ...{ cpu: "a CPU", cores: 2, memoryGB: 24, node: "20.19.0", dmake: "0.1.0" },
+  ...{ cpu: "a CPU", cores: 2, memoryGB: 24, load: 0.3, node: "20.19.0", dmake: "0.1.0" },
   ...{ peers: { ninja: "1.11.1" }, date: "2026-11-21T00:00:00.000Z" },
 };
 
@@ -105,7 +105,10 @@ test("the Markdown has a row a bar, a row a floor that was measured, and each ta
   );
   assert.match(text, /^\| nothing to do \| 15,000 stats \| 0\.150 s \| 0\.300 s \| 2\.00× \|$/m);
   assert.doesNotMatch(text, /without its peer/);
-  assert.match(text, /^a CPU, 2 cores, 24 GB, Node 20\.19\.0; ninja 1\.11\.1; 2026-11-21$/m);
+  assert.match(
+    text,
+    /^a CPU, 2 cores, 24 GB, Node 20\.19\.0, load 0\.3 before; ninja 1\.11\.1; 2026-11-21$/m,
+  );
   const widths = text
     .split("\n")
     .filter((line) => line.startsWith("|"))
