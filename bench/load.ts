@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Context, dmake, Figures, inRounds, mustRun } from "./context.js";
-import type { Ran } from "./process.js";
+import { type Ran, runOnce } from "./process.js";
 import type { Report } from "./report.js";
 import { copyFrom, createTaxiTable, type Database, inDatabase, psql, sameRows } from "./server.js";
 import { taxiColumns, writeTaxiMonth } from "./taxi.js";
@@ -66,7 +66,7 @@ export const benchLoad = (context: Context): AsyncIterable<Report> =>
     const notes = [`each table held the same ${rows} rows by an order-free checksum`];
     const skipped = hasPsql ? [] : ["psql: not installed"];
     const ran = await toSql(context, database);
-    if (ran === undefined) skipped.push("pandas: not installed");
+    if (typeof ran === "string") skipped.push(`pandas: ${ran}`);
     else {
       add(byPandas, ran.rows, ran.ran);
       notes.push(`pandas loaded ${ran.rows} rows, once: its time is of those, compare the rates`);
@@ -74,9 +74,9 @@ export const benchLoad = (context: Context): AsyncIterable<Report> =>
     yield reportOf(rows, figures, notes, skipped);
   });
 
-/** One round of fewer rows; checked against `\copy` of the same file, if there is a psql. */
+/** One round of fewer rows, checked against `\copy` of the same file if there is a psql; or why it was none. */
 async function toSql({ peers, plan, signal, say }: Context, database: Database) {
-  if (peers.python === undefined) return undefined;
+  if (peers.python === undefined) return "not installed";
   const { folder, server, client } = database;
   const rows = Math.min(plan.rows, mostOfPandas);
   say(`load: pandas, ${rows} rows`);
@@ -86,7 +86,9 @@ async function toSql({ peers, plan, signal, say }: Context, database: Database) 
   await client.query("CHECKPOINT");
   const script = fileURLToPath(new URL("to_sql.py", import.meta.url));
   const command = { program: peers.python, args: [script, csv, "by_pandas"], cwd: folder };
-  const ran = await mustRun({ ...command, env: { DATABASE_URL: server.url } }, signal);
+  const ran = await runOnce({ ...command, env: { DATABASE_URL: server.url } }, signal);
+  // Not every pandas goes with every SQLAlchemy.
+  if (ran.code !== 0) return `exit ${ran.code}: ${ran.output.trim().split("\n").at(-1)}`;
   const tables = ["by_pandas"];
   if (!peers.missing.includes("psql")) {
     await mustRun(psql(database, copyFrom("few_by_psql", csv)), signal);
