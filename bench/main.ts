@@ -1,60 +1,69 @@
 // `npm run bench`: runs the benchmarks that are named, or all, and prints a table and a line of JSON for each. Knows nothing of what they measure.
-import { parseArgs } from "node:util";
-import { benchLoad } from "./load.js";
-import { median, type Report, ratioOf } from "./report.js";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { helpOf, parseArguments, type Wanted } from "./arguments.js";
+import { benchmarks } from "./benchmarks.js";
+import type { Context } from "./context.js";
+import { findPeers, machineOf } from "./peers.js";
+import { canAccount } from "./process.js";
+import { type Report, withoutBars } from "./report.js";
+import { jsonOf, machineLine, markdownOf, placed, textOf } from "./table.js";
 
-const help = "npm run bench -- [load] [--rows N] [--rounds N] [--quick]";
+const known = Object.keys(benchmarks);
 
-interface Size {
-  readonly rows: number;
-  readonly rounds: number;
+/** The exit code: 1 if a result was wrong, 130 and the like if it was told to stop. */
+async function bench({ names, plan, json, table }: Wanted): Promise<number> {
+  const peers = await findPeers();
+  const machine = machineOf(peers);
+  const stopping = new AbortController();
+  let stopped = 0;
+  for (const [name, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)
+    process.on(name, () => {
+      stopped = code;
+      stopping.abort(new Error(`${name}: what was started is ended`));
+    });
+  const say = (what: string) => process.stderr.write(`… ${what}\n`);
+  const context: Context = { plan, peers, signal: stopping.signal, say };
+  console.log(machineLine(machine));
+  for (const name of peers.missing) console.log(`skipped: ${name}: not installed`);
+  if (!canAccount) console.log("skipped: processor time and memory: there is no /usr/bin/time");
+  if (!plan.judged) console.log("smaller than what the bars are set for: no verdicts");
+  if (json !== undefined) writeFileSync(json, "");
+  const there = table !== undefined && existsSync(table) ? readFileSync(table, "utf8") : "";
+  const reports: Report[] = [];
+  let wrong = 0;
+  for (const name of names)
+    try {
+      const run = await benchmarks[name]!();
+      for await (const found of run(context)) {
+        const report = plan.judged ? found : withoutBars(found);
+        reports.push(report);
+        const line = jsonOf(report, machine);
+        console.log(textOf(report));
+        if (json === undefined) console.log(line);
+        else appendFileSync(json, `${line}\n`);
+        if (table !== undefined) writeFileSync(table, placed(there, markdownOf(reports, machine)));
+      }
+    } catch (error) {
+      if (stopped > 0) return stopped;
+      wrong += 1;
+      console.log(`\n${name}: WRONG: ${(error as Error).stack}`);
+    }
+  return wrong > 0 ? 1 : 0;
 }
 
-const usual: Size = { rows: 1_300_000, rounds: 5 };
-/** To see whether it works at all. */
-const quick: Size = { rows: 100_000, rounds: 3 };
-
-const benches: Readonly<Record<string, (size: Size) => Promise<Report>>> = { load: benchLoad };
-
-/** `judged`: whether the size is the one that the bars are set for. */
-function print(report: Report, { judged }: { readonly judged: boolean }): void {
-  const { name, what, cases, notes, skipped, ratios } = report;
-  if (skipped !== undefined) {
-    console.log(`${name}: skipped: ${skipped}`);
-    return;
-  }
-  console.log(`\n${name}: ${what}`);
-  const width = Math.max(...cases.map((one) => one.name.length));
-  for (const one of cases) {
-    const all = one.seconds.map((value) => value.toFixed(2)).join(", ");
-    console.log(`  ${one.name.padEnd(width)}  ${median(one.seconds).toFixed(2)} s  (${all})`);
-  }
-  const found = ratios.map((ratio) => ({ ...ratio, found: ratioOf(report, ratio) }));
-  for (const { of, bar, found: value } of found) {
-    const verdict = judged ? `, bar ${bar}: ${value <= bar ? "met" : "NOT met"}` : "";
-    console.log(`  ${of}: ratio ${value.toFixed(2)}${verdict}`);
-  }
-  for (const note of notes) console.log(`  ${note}`);
-  console.log(JSON.stringify({ ...report, ratios: found }));
-}
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rows: { type: "string" },
-    rounds: { type: "string" },
-    quick: { type: "boolean" },
-    help: { type: "boolean" },
-  },
-});
-const size = values.quick ? quick : usual;
-const wanted = positionals.length > 0 ? positionals : Object.keys(benches);
-const unknown = wanted.find((name) => !Object.hasOwn(benches, name));
-if (values.help || unknown !== undefined) {
-  console.log(unknown === undefined ? help : `no benchmark is called \`${unknown}\`\n${help}`);
-  process.exitCode = unknown === undefined ? 0 : 2;
-} else {
-  const rows = Number(values.rows ?? size.rows);
-  const rounds = Number(values.rounds ?? size.rounds);
-  for (const name of wanted) print(await benches[name]!({ rows, rounds }), { judged: rows >= usual.rows });
+const parsed = parseArguments(process.argv.slice(2), known);
+switch (parsed.kind) {
+  case "help":
+    console.log(helpOf(known));
+    break;
+  case "refused":
+    console.log(`${parsed.why}\n\n${helpOf(known)}`);
+    process.exitCode = 2;
+    break;
+  case "wanted":
+    process.exitCode = await bench(parsed.wanted);
 }

@@ -72,7 +72,7 @@ function trips(rows: number, seed: number): string {
     FROM tipped`;
 }
 
-/** Writes the month as parquet or CSV, by the path's ending. The CSV has a header, and Postgres' COPY reads it as it is. */
+/** Writes the month as parquet, CSV or CSV.gz, by the path's ending. The CSV has a header, and Postgres' COPY reads it as it is. */
 export async function writeTaxiMonth(path: string, rows: number, seed: number): Promise<void> {
   const session = await openSession({ threads: 1 });
   try {
@@ -86,6 +86,9 @@ export async function writeTaxiMonth(path: string, rows: number, seed: number): 
 }
 
 async function write(session: Session, path: string, select: string): Promise<void> {
-  const format = path.endsWith(".parquet") ? "FORMAT parquet, COMPRESSION snappy" : "FORMAT csv, HEADER";
+  const packed = path.endsWith(".gz") ? ", COMPRESSION gzip" : "";
+  const format = path.endsWith(".parquet")
+    ? "FORMAT parquet, COMPRESSION snappy"
+    : `FORMAT csv, HEADER${packed}`;
   await session.connection.run(`COPY (${select}) TO ${quoteText(path)} (${format})`);
 }

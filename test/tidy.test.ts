@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { problemsOf } from "./rig/house.js";
+import { problemsOf, problemsOfBench } from "./rig/house.js";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const opening = "// Does one thing. Knows nothing of all others.\n";
@@ -33,6 +33,21 @@ const against = (path: string, code: string): readonly string[] =>
 test("every file of the house keeps every law", () => {
   assert.ok(house.size > 50, `only ${house.size} files were found`);
   assert.deepEqual(problemsOf(house), []);
+});
+
+test("benchmarks say what they do, and have the program run like anybody else", () => {
+  const files = readdirSync(join(root, "bench"))
+    .filter((name) => /\.m?[jt]s$/.test(name))
+    .map((name) => [`bench/${name}`, readFileSync(join(root, "bench", name), "utf8")] as const);
+  assert.ok(files.length > 10, `only ${files.length} files were found`);
+  assert.deepEqual(problemsOfBench(new Map(files)), []);
+  assert.deepEqual(
+    problemsOfBench(new Map([["bench/a.ts", `${opening}import { x } from "../src/engine/build.js";`]])),
+    ["bench/a.ts:2: a benchmark may not import src/engine/build.ts: it has the program run"],
+  );
+  assert.deepEqual(problemsOfBench(new Map([["bench/a.mjs", "const a = 1;"]])), [
+    "bench/a.mjs:1: opens with no comment that says what it does",
+  ]);
 });
 
 test("arrows between rooms go one way, for types and lazy imports too", () => {
