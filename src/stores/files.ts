@@ -61,7 +61,6 @@ export const createFiles = (options: FilesOptions): FileStore => new Files(optio
 /** Lives for one process. */
 class Files implements FileStore {
   readonly #directory: string;
-  readonly #spans: Spans | undefined;
   readonly #records: Records;
   readonly #contents: Contents;
   readonly #bench: Bench;
@@ -78,7 +77,6 @@ class Files implements FileStore {
   constructor({ sayTheSame, presence, history, ...options }: FilesOptions) {
     const { directory, warn } = options;
     this.#directory = directory;
-    this.#spans = options.spans;
     this.#records = new Records(options);
     this.untouched = new UntouchedFiles({ ...options, records: this.#records });
     this.#contents = new Contents({ ...options, state: this.#records.state });
@@ -91,7 +89,7 @@ class Files implements FileStore {
       records: this.#records,
       sayTheSame,
       warn,
-      spans: this.#spans,
+      spans: options.spans,
       history: history ?? { note: () => {} },
     };
   }
@@ -137,7 +135,7 @@ class Files implements FileStore {
     const placed = tried.ok ? tried.value : tried;
     if (!placed.ok) return placed;
     const { trace, saved, aside } = placed.value;
-    const committed = this.#spans?.begin("commit", { target: step.id });
+    const committed = this.#bench.spans?.begin("commit", { target: step.id });
     const noted = this.#record(step, trace);
     committed?.();
     if (!noted.ok) return noted;
