@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
-import type { Spans } from "../core/spans.js";
 import type { Fact, MadeDigest, Trace } from "../core/trace.js";
 import type { Attempt, Finished, History, Published, Stage, Store, Waiting } from "../engine/ports.js";
 import { Presence } from "../system/presence.js";
