@@ -74,6 +74,23 @@ story(
   },
 );
 
+story("each command has the variables that there are when it starts", async () => {
+  const saying = async () => {
+    const { ended, logged } = await run(({ $ }) => $`echo "[$ONE] [$TWO] [$THREE]"`);
+    must(await ended);
+    return logged();
+  };
+  try {
+    Object.assign(process.env, { ONE: "1", TWO: "2" });
+    assert.equal(await saying(), "[1] [2] []\n");
+    delete process.env.ONE;
+    Object.assign(process.env, { TWO: "two\nlines", THREE: "'$3'" });
+    assert.equal(await saying(), "[] [two\nlines] ['$3']\n");
+  } finally {
+    for (const name of ["ONE", "TWO", "THREE"]) delete process.env[name];
+  }
+});
+
 story("killed in the middle of a command it takes that along, and the next one runs", async () => {
   const { says, ended, logged } = await run(({ $ }) => $`echo "$$ $PPID"; sleep 1000`);
   await says("\n");
@@ -84,6 +101,12 @@ story("killed in the middle of a command it takes that along, and the next one r
   const again = await run(({ $ }) => $`echo "$$ $PPID"`);
   must(await again.ended);
   assert.notEqual(numbersIn(again.logged())[1], starter);
+});
+
+story("also a command of which it had not told yet that it has begun", async (folder) => {
+  const { ended } = await run(({ $ }) => $`echo "$$ $PPID" > pids; kill -9 $PPID; sleep 1000`);
+  assert.equal(failureOf(await ended, "exit").signal, "SIGKILL");
+  await gone(numbersIn(folder.read("pids"))[0]);
 });
 
 story("it ends with dmake, killed or not, and so does what it has started", async (folder) => {
