@@ -54,13 +54,32 @@ export function indexOf(columns: Columns): Map<string, number> {
   return steps;
 }
 
+/** Whether it is what this version writes: a person may have written it, seal and all. */
+const isWhole = ({
+  format: found,
+  inode,
+  bytes,
+  texts,
+  textEnds,
+  files,
+  fileEnds,
+  looks,
+}: Columns): boolean =>
+  found === format &&
+  typeof inode === "bigint" &&
+  typeof bytes === "number" &&
+  typeof texts === "string" &&
+  [textEnds, files, fileEnds].every((one) => one instanceof Uint32Array) &&
+  looks instanceof BigInt64Array &&
+  textEnds.length === fileEnds.length;
+
 export function readColumns(path: string): Columns | undefined {
   try {
     const bytes = readFileSync(path);
     const body = bytes.subarray(4);
     if (bytes.length < 4 || crc32(body) !== bytes.readUInt32LE(0)) return undefined;
     const columns = deserialize(body) as Columns;
-    return columns.format === format ? columns : undefined;
+    return isWhole(columns) ? columns : undefined;
   } catch {
     return undefined;
   }
