@@ -1,11 +1,11 @@
 // Steps with what their files looked like, in columns that are read and written in one go. Knows nothing of what the columns are for.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { version as nodeVersion, pid } from "node:process";
+import { version as nodeVersion } from "node:process";
 import { deserialize, serialize } from "node:v8";
 import { crc32 } from "node:zlib";
 import type { Look } from "./file-look.js";
-import type { Position } from "./state-file.js";
+import { type Position, withFile } from "./state-file.js";
 
 /** Of other formats, of other versions of Node and of damaged files nothing is believed: then all is judged, as without it. */
 const format = `2 ${nodeVersion}`;
@@ -85,18 +85,28 @@ export function readColumns(path: string): Columns | undefined {
   }
 }
 
-/** Not synced: after a power cut it is damaged, and known to be. */
+/** What a killed process has left half written is in nobody's way after so long. */
+const abandonedMs = 60_000;
+
+/** Not synced: after a power cut it is damaged, and known to be. While another process writes, that one's is as good. */
 export function writeColumns(path: string, columns: Columns): void {
   const body = serialize(columns);
   const seal = Buffer.alloc(4);
   seal.writeUInt32LE(crc32(body), 0);
-  const next = `${path}.${pid}.tmp`;
+  const next = `${path}.next`;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const there = statSync(next, { throwIfNoEntry: false });
+  if (there && Date.now() - there.mtimeMs > abandonedMs) rmSync(next, { force: true });
+  let isOurs = false;
   try {
-    writeFileSync(next, Buffer.concat([seal, body]), { mode: 0o600 });
+    withFile(next, "wx", (descriptor) => {
+      isOurs = true;
+      writeFileSync(descriptor, Buffer.concat([seal, body]));
+    });
     renameSync(next, path);
   } catch (error) {
-    rmSync(next, { force: true });
+    if (isOurs) rmSync(next, { force: true });
+    else if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
     throw error;
   }
 }

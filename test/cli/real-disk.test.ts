@@ -157,5 +157,5 @@ test("after any edits on a real disk a build equals one from scratch, and the ne
       rmSync(project.root, { recursive: true, force: true });
     }
   });
-  await holds(property, 12);
+  await holds(property, 8);
 });

@@ -19,8 +19,8 @@ import {
 } from "./rig.js";
 
 /** Kills of each way on each server: with those of first loads they are 100. */
-const kills: Readonly<Record<string, number>> = { swap: 30, replace: 20, delete: 20, merge: 10 };
-const firstKills = 20;
+const kills: Readonly<Record<string, number>> = { swap: 14, replace: 10, delete: 10, merge: 6 };
+const firstKills = 10;
 
 const loaders = await compileLoaders();
 after(() => loaders.remove());

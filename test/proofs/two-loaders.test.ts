@@ -7,7 +7,7 @@ import type { Rows } from "../stores/table-loads.js";
 import { generationIn, generationOf, type Sight, sightSql, type Way, ways } from "./loads.js";
 import { compileLoaders, emptyWorld, type Loader, type World } from "./rig.js";
 
-const rounds = 20;
+const rounds = 10;
 /** Of different rows both have to be loaded: that takes twice as long. */
 const roundsOfTwo = 3;
 /** Of a year, by two loaders that take so many at once. */

@@ -123,7 +123,11 @@ export const snapshot = (folder: string): Snapshot =>
   new Map(pathsIn(folder, (name) => name === ".dmake").map((path) => [path, contentOf(join(folder, path))]));
 
 /** The paths of all files of dmake's own. */
-export const ownFiles = (folder: string): readonly string[] => pathsIn(join(folder, ".dmake"), () => false);
+export const ownFiles = (folder: string): readonly string[] =>
+  pathsIn(join(folder, ".dmake"), () => false).filter((path) => !untouched.test(path));
+
+/** There once everything has lain still for long enough; half of it is taken away by whoever writes it next. */
+const untouched = /^cache\/untouched(\.next)?$/;
 
 function contentOf(path: string): string {
   const stats = lstatSync(path);

@@ -217,8 +217,10 @@ export class MemoryStore implements Store {
 
   #isForeign(output: string): boolean {
     const digest = this.#digest(output);
-    const made = [...this.records.values()].flatMap(({ outputs }) => outputs);
-    return digest !== undefined && !made.some((one) => one.name === output && one.digest === digest);
+    if (digest === undefined) return false;
+    for (const { outputs } of this.records.values())
+      if (outputs.some((one) => one.name === output && one.digest === digest)) return false;
+    return true;
   }
 
   #writer(attempt: Attempt): TableWriter {

@@ -187,6 +187,22 @@ story("a query writes nothing", () => {
   assert(!existsSync(path));
 });
 
+story(
+  "while another process writes nothing is written, and what a killed one left is in nobody's way for long",
+  () => {
+    const other = ["other.txt", "in.txt"];
+    writeFileSync(`${path}.next`, "half");
+    note(other);
+    assert(!holds(other));
+    assert.equal(readFileSync(`${path}.next`, "utf8"), "half");
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(`${path}.next`, longAgo, longAgo);
+    note(other);
+    assert(holds(other));
+    assert(!existsSync(`${path}.next`));
+  },
+);
+
 function statTimes(name: string): { readonly atime: Date; readonly mtime: Date } {
   const stats = statOf(name);
   assert(stats);
