@@ -12,6 +12,7 @@ import { chosen, goneOnWith } from "./choose.js";
 import { foresee } from "./foresee.js";
 import { lineageOf } from "./lineage.js";
 import type { BuildCommand } from "./options.js";
+import type { Places } from "./places.js";
 import { type Plan, plan, readManifest } from "./plan.js";
 import type { Ending, Surroundings } from "./project.js";
 import type { Renderer } from "./render.js";
@@ -154,7 +155,10 @@ async function makeAll(
     tell(event);
   };
   const { keepGoing, noWait, json } = command;
-  const { jobs, slots } = await wired.placesFor(command, around);
+  // Where nothing will run nobody needs a place: what gives them out takes 30 ms to load.
+  const isIdle = untouched.size === graph.steps.length;
+  const places: Partial<Places> = isIdle ? {} : await wired.placesFor(command, around);
+  const { jobs = command.jobs ?? around.cores, slots } = places;
   const options = {
     ...{ jobs, keepGoing, forced, noWait, cores: around.cores, pools: datafile.pools },
     terminal: json ? ("stderr" as const) : ("stdout" as const),
