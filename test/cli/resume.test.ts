@@ -163,7 +163,7 @@ export default [sh("out/{m}", { where: { m: valuesIn(list) } }, ({ $, output }) 
   here.write("broken", "");
   assert.equal((await here.run()).code, 1);
   rmSync(here.path("broken"));
-  const { code, stdout } = await here.run("--resume");
+  const { code, stdout } = await here.run("--resume", "-j1");
   assert.deepEqual([code, steps(stdout)], [0, ["list.txt", "out/a", "out/b"]]);
 });
 
