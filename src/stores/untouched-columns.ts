@@ -1,11 +1,20 @@
 // Steps with what their files looked like, in columns that are read and written in one go. Knows nothing of what the columns are for.
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { version as nodeVersion } from "node:process";
 import { deserialize, serialize } from "node:v8";
 import { crc32 } from "node:zlib";
 import type { Look } from "./file-look.js";
-import { type Position, withFile } from "./state-file.js";
+import type { Position } from "./state-file.js";
 
 /** Of other formats, of other versions of Node and of damaged files nothing is believed: then all is judged, as without it. */
 const format = `2 ${nodeVersion}`;
@@ -99,10 +108,14 @@ export function writeColumns(path: string, columns: Columns): void {
   if (there && Date.now() - there.mtimeMs > abandonedMs) rmSync(next, { force: true });
   let isOurs = false;
   try {
-    withFile(next, "wx", (descriptor) => {
-      isOurs = true;
+    // Its owner's alone, as the Datafile's copy beside it: commands are in it.
+    const descriptor = openSync(next, "wx", 0o600);
+    isOurs = true;
+    try {
       writeFileSync(descriptor, Buffer.concat([seal, body]));
-    });
+    } finally {
+      closeSync(descriptor);
+    }
     renameSync(next, path);
   } catch (error) {
     if (isOurs) rmSync(next, { force: true });

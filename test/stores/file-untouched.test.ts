@@ -179,6 +179,10 @@ story("steps of other goals are kept, and a step that was untouched is taken ove
   assert(holds(step) && holds(names, "mv") && !holds(names));
 });
 
+story("it is its owner's alone, for commands are in it", () => {
+  assert.equal(Number(statOf(path)?.mode ?? 0n) & 0o077, 0);
+});
+
 story("a query writes nothing", () => {
   rmSync(path);
   const here = open({ writable: false });
