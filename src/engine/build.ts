@@ -14,7 +14,7 @@ import { Needs } from "./needs.js";
 import { Paused } from "./paused.js";
 import { Seats } from "./seats.js";
 import { tryOut } from "./tries.js";
-import { noteFresh } from "./untouched.js";
+import { allFresh, noteFresh } from "./untouched.js";
 import type { BuildOptions, World } from "./world.js";
 
 /** Brings every step of the graph up to date. Failed steps are events, and counted in the answer. */
@@ -22,6 +22,8 @@ export async function build(graph: Graph, options: BuildOptions, world: World): 
   const started = performance.now();
   world.emit({ event: "started", steps: graph.steps.length, jobs: options.jobs });
   for (const step of world.untouched ?? []) world.emit({ event: "fresh", step: step.id });
+  // To take 100 000 steps in that nobody has to judge takes a tenth of all the time.
+  if (world.untouched?.size === graph.steps.length) return allFresh(graph, world, started);
   const lap = new Lap(graph, options, world);
   await lap.run();
   const { notStarted } = lap;

@@ -241,6 +241,8 @@ export interface Noted {
 
 /** Which steps were fresh when they were last judged, and what all their files looked like then. */
 export interface Untouched {
+  /** Looks at files from now on, ahead of being asked; what was seen before counts no more. */
+  lookAhead(): void;
   /** Whether there is anything to ask for. */
   readonly isAny: boolean;
   /** Whether the step of these words was noted as fresh, and none of its files was touched since. */

@@ -1,4 +1,5 @@
 // Finds the steps that nothing can have made stale, so that nobody need judge them, and notes those that were judged fresh. Knows nothing of how either is kept.
+import type { Summary } from "../core/event.js";
 import type { Graph } from "../core/graph.js";
 import type { Step } from "../core/rule.js";
 import { isSettled, namesOf, wordsOfStep } from "../core/untouched.js";
@@ -49,3 +50,14 @@ export function noteFresh(
   }
   store.keep(noted);
 }
+
+/** The summary of a build that found every step untouched. */
+export const allFresh = (
+  { steps }: Graph,
+  { signal }: { readonly signal: AbortSignal },
+  started: number,
+): Summary => ({
+  ...{ made: 0, already: 0, fresh: steps.length, failed: 0, locked: 0, blocked: 0, notStarted: 0 },
+  ...{ wouldRun: 0, mayRun: 0, interrupted: signal.aborted },
+  durationMs: Math.round(performance.now() - started),
+});

@@ -47,6 +47,27 @@ export const isUntouched = (stats: BigIntStats, look: Look): boolean =>
   String(stats.dev) === look.device;
 
 /**
+ * Whether a file looks as columns of five numbers a file say: ctime, mtime, size, inode, device. Then it is the same one,
+ * and no folder by now. What cannot be looked at is for whoever judges it.
+ */
+export function isAsIn(looks: BigInt64Array, file: number, name: string): boolean {
+  const at = file * 5;
+  try {
+    const stats = statOf(name);
+    return (
+      stats !== undefined &&
+      stats.ctimeNs === looks[at] &&
+      stats.mtimeNs === looks[at + 1] &&
+      stats.size === looks[at + 2] &&
+      stats.ino === looks[at + 3] &&
+      stats.dev === looks[at + 4]
+    );
+  } catch {
+    return false;
+  }
+}
+
+/**
  * One text of all that writing changes. Not the time of the last change of status: a recipe that links its input, or a
  * backup, writes nothing.
  */

@@ -1,7 +1,8 @@
 // Keeps which steps were fresh, with what all their files looked like, in columns that are read in one go: `.dmake/cache/untouched`. Knows nothing of why a step is fresh.
 import { join } from "node:path";
 import type { Noted, Untouched } from "../engine/ports.js";
-import { type Look, statOf } from "./file-look.js";
+import { isAsIn, type Look } from "./file-look.js";
+import { lookAhead, looked } from "./file-look-ahead.js";
 import type { Records } from "./file-records.js";
 import { guardedSync } from "./io-failure.js";
 import { readLines, seen, withFile } from "./state-file.js";
@@ -14,6 +15,7 @@ import {
   isAt,
   numbersOfLook,
   readColumns,
+  type Sealed,
   textOf,
   writeColumns,
 } from "./untouched-columns.js";
@@ -31,15 +33,15 @@ export class UntouchedFiles implements Untouched {
   readonly #statePath: string;
   readonly #writable: boolean;
   readonly #records: Records;
-  #columns: Columns | undefined;
+  #columns: Sealed | undefined;
   #isRead = false;
   /** Steps that somebody has made or forgotten since. */
   #outdated: ReadonlySet<string> = new Set();
   /** Where the next step is expected: most are asked for in the order in which they were noted. */
   #next = 0;
   #byStep: Map<string, number> | undefined;
-  /** 1 for a file that is untouched, 2 for any other, 0 where nobody has looked yet. */
-  #looked = new Uint8Array(0);
+  /** What was seen of each file. */
+  #looked: Uint8Array | undefined;
   #noted: readonly Noted[] = [];
 
   constructor({ directory, writable, records }: Options) {
@@ -47,6 +49,11 @@ export class UntouchedFiles implements Untouched {
     this.#statePath = join(directory, "state.ndjson");
     this.#writable = writable;
     this.#records = records;
+  }
+
+  lookAhead(): void {
+    const columns = this.#read();
+    if (columns) this.#looked = lookAhead(this.#path, columns.seal, columns.looks.length / numbersOfLook);
   }
 
   get isAny(): boolean {
@@ -123,14 +130,15 @@ export class UntouchedFiles implements Untouched {
   }
 
   #isUntouched({ looks }: Columns, file: number, name: string): boolean {
+    this.#looked ??= new Uint8Array(looks.length / numbersOfLook);
     const known = this.#looked[file];
-    if (known) return known === 1;
-    const same = isAsIn(looks, file * numbersOfLook, name);
-    this.#looked[file] = same ? 1 : 2;
+    if (known) return known === looked.untouched;
+    const same = isAsIn(looks, file, name);
+    this.#looked[file] = same ? looked.untouched : looked.touched;
     return same;
   }
 
-  #read(): Columns | undefined {
+  #read(): Sealed | undefined {
     if (this.#isRead) return this.#columns;
     this.#isRead = true;
     const columns = readColumns(this.#path);
@@ -138,25 +146,7 @@ export class UntouchedFiles implements Untouched {
     if (!columns || !since) return undefined;
     this.#columns = columns;
     this.#outdated = since;
-    this.#looked = new Uint8Array(columns.looks.length / numbersOfLook);
     return columns;
-  }
-}
-
-/** Whether a file looks as noted: then it is the same one, and no folder by now. What cannot be looked at is for whoever judges the step. */
-function isAsIn(looks: BigInt64Array, at: number, name: string): boolean {
-  try {
-    const stats = statOf(name);
-    return (
-      stats !== undefined &&
-      stats.ctimeNs === looks[at] &&
-      stats.mtimeNs === looks[at + 1] &&
-      stats.size === looks[at + 2] &&
-      stats.ino === looks[at + 3] &&
-      stats.dev === looks[at + 4]
-    );
-  } catch {
-    return false;
   }
 }
 

@@ -35,6 +35,9 @@ export interface Columns {
   readonly looks: BigInt64Array;
 }
 
+/** Columns as they were read, with what tells them from all others that were at their place. */
+export type Sealed = Columns & { readonly seal: number };
+
 export const numbersOfLook = 5;
 
 /** A step's text begins with the name of its first output. */
@@ -42,6 +45,21 @@ export const idOf = (text: string): string => text.slice(0, text.indexOf("\0"));
 
 export const textOf = ({ texts, textEnds }: Columns, step: number): string =>
   texts.slice(step === 0 ? 0 : textEnds[step - 1], textEnds[step]);
+
+/** The names of a step's files, with which its text begins. */
+export function namesIn(columns: Columns, step: number): readonly string[] {
+  const { texts, textEnds, fileEnds } = columns;
+  const count = (fileEnds[step] ?? 0) - (step === 0 ? 0 : (fileEnds[step - 1] ?? 0));
+  const names: string[] = [];
+  let at = step === 0 ? 0 : (textEnds[step - 1] ?? 0);
+  while (names.length < count) {
+    const end = texts.indexOf("\0", at);
+    if (end < 0) break;
+    names.push(texts.slice(at, end));
+    at = end + 1;
+  }
+  return names;
+}
 
 /** Whether a step is of these words: compared one by one, since to join them takes longer. */
 export function isAt({ texts, textEnds }: Columns, step: number, words: readonly string[]): boolean {
@@ -82,13 +100,15 @@ const isWhole = ({
   looks instanceof BigInt64Array &&
   textEnds.length === fileEnds.length;
 
-export function readColumns(path: string): Columns | undefined {
+export function readColumns(path: string): Sealed | undefined {
   try {
     const bytes = readFileSync(path);
     const body = bytes.subarray(4);
-    if (bytes.length < 4 || crc32(body) !== bytes.readUInt32LE(0)) return undefined;
+    if (bytes.length < 4) return undefined;
+    const seal = bytes.readUInt32LE(0);
+    if (crc32(body) !== seal) return undefined;
     const columns = deserialize(body) as Columns;
-    return isWhole(columns) ? columns : undefined;
+    return isWhole(columns) ? { ...columns, seal } : undefined;
   } catch {
     return undefined;
   }
