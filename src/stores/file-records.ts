@@ -32,7 +32,8 @@ export class Records {
   readonly state = (): State => {
     if (this.#state) return this.#state;
     const read = this.#options.spans?.begin("read state");
-    this.#state = new State(this.#path, this.#options);
+    const index = join(this.#options.directory, "cache", "records");
+    this.#state = new State(this.#path, { ...this.#options, index });
     read?.();
     return this.#state;
   };
@@ -62,7 +63,15 @@ export class Records {
   }
 
   /** Rewrites what is worth it. A disk that refuses leaves the file as it was, which is as good. */
-  async close(): Promise<void> {
-    await guarded("write", this.#path, async () => this.#state?.compact());
+  async compact(): Promise<void> {
+    await guarded("write", this.#path, async () => {
+      await this.#state?.compact();
+      this.#state?.keepIndex();
+    });
+  }
+
+  /** Nothing may be asked for after that. */
+  close(): void {
+    guardedSync("close", this.#path, () => this.#state?.close());
   }
 }

@@ -182,8 +182,9 @@ class Files implements FileStore {
 
   async close(): Promise<void> {
     await this.#contents.close();
-    await this.#records.close();
+    await this.#records.compact();
     this.untouched.close();
+    this.#records.close();
     guardedSync("close", this.#directory, () => this.#runs.close());
     guardedSync("close", this.#directory, () => this.#ownPresence?.leave());
   }

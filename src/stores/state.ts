@@ -7,12 +7,14 @@ import {
   makeFolderOf,
   type Position,
   readLines,
+  readRanges,
   replace,
   seen,
   setAside,
   unshare,
   withFile,
 } from "./state-file.js";
+import { readIndex, type StateIndex, writeIndex } from "./state-index.js";
 import { Kept } from "./state-kept.js";
 import {
   header,
@@ -26,6 +28,7 @@ import {
   versionIn,
   written,
 } from "./state-line.js";
+import type { Place } from "./state-places.js";
 
 export type { Stamp } from "./state-line.js";
 
@@ -33,7 +36,14 @@ export interface StateOptions {
   /** Without it nothing is written, mended or moved. */
   readonly writable?: boolean;
   readonly warn?: (warning: Warning) => void;
+  /** Where it is kept what lines stand where in a large file. Left out, that is found out anew. */
+  readonly index?: string;
+  /** From so much on what is read is not held in memory, but read again when it is asked for. */
+  readonly largeBytes?: number;
 }
+
+/** A smaller file is read in 4 ms. */
+const large = 1 << 20;
 
 /** Dead lines that are worth a rewrite; below that, reading them costs less than a millisecond. */
 const slack = 2_000;
@@ -58,6 +68,10 @@ export class State {
   readonly #path: string;
   readonly #writable: boolean;
   readonly #warn: (warning: Warning) => void;
+  readonly #index: string | undefined;
+  readonly #largeBytes: number;
+  /** How far what is kept of the places of lines reaches. */
+  #indexed = 0;
   #read: Position = { inode: 0n, bytes: 0 };
   #lines = 0;
   #damaged = 0;
@@ -67,16 +81,25 @@ export class State {
   #tail: "ended" | "unended" | "torn" = "ended";
   #hasWritten = false;
 
-  constructor(path: string, { writable = true, warn = () => {} }: StateOptions = {}) {
+  constructor(path: string, options: StateOptions = {}) {
+    const { writable = true, warn = () => {}, index, largeBytes = large } = options;
     this.#path = path;
+    this.#index = index;
+    this.#largeBytes = largeBytes;
     this.#writable = writable;
     this.#warn = warn;
+    this.#readIndex();
     this.refresh();
     // What looks torn may be a line that another process is writing right now.
     if (this.#tail === "torn") this.refresh();
     if (this.#tail === "torn") this.#damaged += 1;
     if (this.#foreign && !writable) warn({ warning: "state-foreign", path, kept: path });
     if (this.#damaged > 0) warn({ warning: "state-damaged", path, lines: this.#damaged });
+  }
+
+  /** Gives back what is held of the file. Nothing may be asked for after that. */
+  close(): void {
+    this.#kept.source.close();
   }
 
   /** How far the file has been read. */
@@ -92,7 +115,12 @@ export class State {
     // Another file: somebody has rewritten it, or cut it short.
     if (file.inode !== this.#read.inode || file.size < this.#read.bytes) this.#begin(file.inode);
     if (file.size === this.#read.bytes) return false;
-    withFile(this.#path, "r", (descriptor) => this.#takeFrom(descriptor));
+    if (file.size - this.#read.bytes < this.#largeBytes)
+      withFile(this.#path, "r", (descriptor) => this.#takeFrom(descriptor));
+    else {
+      const { descriptor, base } = this.#kept.source.open(this.#path);
+      this.#takeFrom(descriptor, base);
+    }
     return true;
   }
 
@@ -246,15 +274,21 @@ export class State {
     this.#intended.clear();
   }
 
-  #takeFrom(descriptor: number): void {
+  /** With a `base`, lines are known by their places, counted from there. */
+  #takeFrom(descriptor: number, base?: number): void {
     const isFirst = this.#read.bytes === 0;
     const found = { whole: 0, headers: [] as string[] };
-    const { end, rest } = readLines(descriptor, this.#read.bytes, (text) => {
-      if (text === "") return;
-      this.#lines += 1;
-      if (this.#take(text)) found.whole += 1;
-      else this.#takeOther(text, found.headers);
-    });
+    const from = this.#read.bytes;
+    const { end, rest } =
+      base === undefined
+        ? readLines(descriptor, from, (text) => {
+            if (text !== "") this.#count(this.#take(text), text, found);
+          })
+        : readRanges(descriptor, from, (bytes, offset) => {
+            if (bytes.length === 0) return;
+            const isWhole = this.#takeAt(bytes, { offset: base + offset, length: bytes.length });
+            this.#count(isWhole, isWhole ? "" : bytes.toString(), found);
+          });
     this.#read = { ...this.#read, bytes: end };
     // All of a line but its end may have been written.
     this.#tail = rest === "" ? "ended" : this.#take(rest) ? "unended" : "torn";
@@ -262,6 +296,12 @@ export class State {
     if (this.#tail === "unended") found.whole += 1;
     this.#foreign = found.headers.some((version) => !isCurrent(version)) || this.#isStrange(found, rest);
     if (this.#foreign) this.#forgetAll();
+  }
+
+  #count(isWhole: boolean, text: string, found: { whole: number; headers: string[] }): void {
+    this.#lines += 1;
+    if (isWhole) found.whole += 1;
+    else this.#takeOther(text, found.headers);
   }
 
   /** A line that is no record: a header, or a damaged one. */
@@ -285,8 +325,48 @@ export class State {
 
   /** Takes in one line, or answers that it is damaged. */
   #take(text: string): boolean {
-    const line = this.#kept.take(text);
+    return this.#noted(this.#kept.take(text));
+  }
+
+  #takeAt(bytes: Buffer, place: Place): boolean {
+    return this.#noted(this.#kept.takeAt(bytes, place));
+  }
+
+  #noted(line: { readonly kind: Line[0]; readonly key: string } | undefined): boolean {
     if (line?.kind === "text") this.#textsThere.add(line.key);
     return line !== undefined;
+  }
+
+  #readIndex(): void {
+    const known = this.#index === undefined ? undefined : readIndex(this.#index, this.#path);
+    if (!known) return;
+    const { inode } = this.#kept.source.open(this.#path);
+    if (inode !== known.inode) return this.#kept.source.close();
+    const { bytes, lines, kept } = known;
+    this.#kept.load(kept);
+    for (const key of this.#kept.textKeys()) this.#textsThere.add(key);
+    this.#read = { inode, bytes };
+    this.#lines = lines;
+    this.#indexed = bytes;
+  }
+
+  /** Keeps where the lines of the file stand, if much of it has been written since that was last done. */
+  keepIndex(): void {
+    const index = this.#index;
+    const since = this.#read.bytes - this.#indexed;
+    if (!index || !this.#writable || since < Math.max(this.#largeBytes, this.#read.bytes / 16)) return;
+    // Read anew: of lines that we have written ourselves we have no places.
+    const options = { writable: false, index, largeBytes: 0 };
+    const anew = new State(this.#path, options);
+    const known = anew.#known();
+    if (known) writeIndex(index, this.#path, known);
+    anew.close();
+  }
+
+  /** Nothing where there is damage: then it is told of by whoever reads the file next. */
+  #known(): StateIndex | undefined {
+    if (this.#damaged > 0 || this.#foreign || this.#tail !== "ended") return undefined;
+    const kept = this.#kept.saved();
+    return kept && { ...this.#read, lines: this.#lines, kept };
   }
 }

@@ -1,19 +1,7 @@
 // Steps with what their files looked like, in columns that are read and written in one go. Knows nothing of what the columns are for.
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname } from "node:path";
 import { version as nodeVersion } from "node:process";
-import { deserialize, serialize } from "node:v8";
-import { crc32 } from "node:zlib";
 import type { Look } from "./file-look.js";
+import { readSealed, writeSealed } from "./sealed-file.js";
 import type { Position } from "./state-file.js";
 
 /** Of other formats, of other versions of Node and of damaged files nothing is believed: then all is judged, as without it. */
@@ -83,46 +71,11 @@ const isWhole = ({
   textEnds.length === fileEnds.length;
 
 export function readColumns(path: string): Columns | undefined {
-  try {
-    const bytes = readFileSync(path);
-    const body = bytes.subarray(4);
-    if (bytes.length < 4 || crc32(body) !== bytes.readUInt32LE(0)) return undefined;
-    const columns = deserialize(body) as Columns;
-    return isWhole(columns) ? columns : undefined;
-  } catch {
-    return undefined;
-  }
+  const columns = readSealed(path) as Columns | undefined;
+  return columns && isWhole(columns) ? columns : undefined;
 }
 
-/** What a killed process has left half written is in nobody's way after so long. */
-const abandonedMs = 60_000;
-
-/** Not synced: after a power cut it is damaged, and known to be. While another process writes, that one's is as good. */
-export function writeColumns(path: string, columns: Columns): void {
-  const body = serialize(columns);
-  const seal = Buffer.alloc(4);
-  seal.writeUInt32LE(crc32(body), 0);
-  const next = `${path}.next`;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const there = statSync(next, { throwIfNoEntry: false });
-  if (there && Date.now() - there.mtimeMs > abandonedMs) rmSync(next, { force: true });
-  let isOurs = false;
-  try {
-    // Its owner's alone, as the Datafile's copy beside it: commands are in it.
-    const descriptor = openSync(next, "wx", 0o600);
-    isOurs = true;
-    try {
-      writeFileSync(descriptor, Buffer.concat([seal, body]));
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(next, path);
-  } catch (error) {
-    if (isOurs) rmSync(next, { force: true });
-    else if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
-    throw error;
-  }
-}
+export const writeColumns = (path: string, columns: Columns): void => writeSealed(path, columns);
 
 /** Puts steps into columns, each once: the first counts. */
 export class ColumnsWriter {
