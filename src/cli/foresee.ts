@@ -22,6 +22,7 @@ export async function foresee(run: Run<BuildCommand>): Promise<Ending> {
   let ending: Ending | undefined;
   const planned = await plan({
     ...planning,
+    ...(!forced && { evaluated: () => stores.files.untouched?.lookAhead() }),
     readList: async (asked, plan) => {
       const listed = await reader.readList(asked, plan);
       around.mortal();

@@ -26,7 +26,7 @@ const noticeAfterMs = 300;
 
 /** Builds; first of all, each in a build of its own, the targets that list what there is to build. */
 export async function make(run: Run<BuildCommand>): Promise<Ending> {
-  const { around, command, renderer, planning, refusal } = run;
+  const { around, command, renderer, planning, refusal, wired } = run;
   if (refusal) return makeNothing(run, refusal);
   const recovered = await recover(run);
   if (recovered) return recovered;
@@ -38,6 +38,7 @@ export async function make(run: Run<BuildCommand>): Promise<Ending> {
   };
   const planned = await plan({
     ...planning,
+    ...(!command.forced && { evaluated: () => wired.stores.files.untouched?.lookAhead() }),
     readList: async ({ manifest }, plan) => {
       const made = await makeAll(run, plan, { earlier: lists });
       around.mortal();

@@ -59,6 +59,8 @@ export interface PlanOptions {
   readonly spans?: Spans;
   /** Whether there is a reason to go no further with a Datafile. */
   readonly vet?: (datafile: Datafile) => Result<void>;
+  /** Called each time that the Datafile was evaluated, before names are made into steps. */
+  readonly evaluated?: () => void;
 }
 
 /** The plan for the words of a command line, or nothing where `readList` has said that it is over. */
@@ -176,13 +178,14 @@ class Planner {
 
   async #load(): Promise<Result<Datafile>> {
     if (this.#datafile) return ok(this.#datafile);
-    const { spans, vet } = this.#options;
+    const { spans, vet, evaluated } = this.#options;
     const loaded = spans?.begin("load Datafile");
     const datafile = await load(this.#options, this.#manifests);
     loaded?.();
     if (!datafile.ok) return datafile;
     const vetted = vet?.(datafile.value);
     if (vetted && !vetted.ok) return vetted;
+    evaluated?.();
     this.#datafile = datafile.value;
     for (const warning of datafile.value.warnings) {
       const text = JSON.stringify(warning);

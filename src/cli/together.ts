@@ -37,6 +37,7 @@ type Counts = { -readonly [K in keyof Summary]: Summary[K] };
 export function together(builds: readonly Made[]): Summary {
   const last = builds.at(-1);
   if (!last) throw new Error("bug: nothing was built");
+  if (builds.length === 1) return last.summary;
   const sum: Counts = { ...last.summary };
   const later = new Map<string, Standing>(last.steps);
   for (const { summary, steps } of builds.slice(0, -1).reverse()) {

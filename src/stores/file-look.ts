@@ -47,6 +47,27 @@ export const isUntouched = (stats: BigIntStats, look: Look): boolean =>
   String(stats.dev) === look.device;
 
 /**
+ * Whether a file looks as columns of five numbers a file say: ctime, mtime, size, inode, device. Then it is the same one,
+ * and no folder by now. What cannot be looked at is for whoever judges it.
+ */
+export function isAsIn(looks: BigInt64Array, file: number, name: string): boolean {
+  const at = file * 5;
+  try {
+    const stats = statOf(name);
+    return (
+      stats !== undefined &&
+      stats.ctimeNs === looks[at] &&
+      stats.mtimeNs === looks[at + 1] &&
+      stats.size === looks[at + 2] &&
+      stats.ino === looks[at + 3] &&
+      stats.dev === looks[at + 4]
+    );
+  } catch {
+    return false;
+  }
+}
+
+/**
  * One text of all that writing changes. Not the time of the last change of status: a recipe that links its input, or a
  * backup, writes nothing.
  */
@@ -70,7 +91,13 @@ export class DiskClock {
   }
 
   /** Whether a file has been left alone long enough for its stamp to stand for its content. */
-  isSettled({ mtimeNs, ctimeNs }: Look): boolean {
+  isSettled({
+    mtimeNs,
+    ctimeNs,
+  }: {
+    readonly mtimeNs: string | bigint;
+    readonly ctimeNs: string | bigint;
+  }): boolean {
     this.#ns ??= this.#now();
     const latest = this.#ns - racyNs;
     return BigInt(mtimeNs) < latest && BigInt(ctimeNs) < latest;
@@ -91,4 +118,14 @@ export class DiskClock {
     utimesSync(path, 0, 0);
     return statSync(path, { bigint: true }).ctimeNs;
   }
+}
+
+/** What is larger is left to whoever wants to know: to read most files of this size takes no longer than to find them. */
+const smallBytes = 1 << 16;
+
+/** Whether a file is small, has been left alone for long enough, and looks other than when it was last read. */
+export function isWorthReading(name: string, stamp: Stamp | undefined, clock: DiskClock): boolean {
+  const stats = statOf(name);
+  if (!stats?.isFile() || stats.size > smallBytes || !clock.isSettled(stats)) return false;
+  return !stamp || !isUntouched(stats, stamp);
 }

@@ -181,10 +181,9 @@ class Files implements FileStore {
   }
 
   async close(): Promise<void> {
+    await this.#contents.remember(this.untouched.made);
     await this.#contents.close();
-    await this.#records.compact();
-    this.untouched.close();
-    this.#records.close();
+    await this.#records.close(() => this.untouched.close());
     guardedSync("close", this.#directory, () => this.#runs.close());
     guardedSync("close", this.#directory, () => this.#ownPresence?.leave());
   }
@@ -210,6 +209,7 @@ class Files implements FileStore {
   #record(step: Step, trace: Trace): Result<void> {
     const noted = this.#records.write((state) => state.setTrace(step.id, trace));
     if (noted.ok) this.#told.set(step.id, trace.attempt);
+    this.untouched.recorded(step.id);
     return noted;
   }
 

@@ -13,13 +13,14 @@ import { dirname } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import { crc32 } from "node:zlib";
 
-/** What was written, or nothing of a file that is not there, damaged or of another version of Node. What it is, is for the caller to check. */
-export function readSealed(path: string): unknown {
+/** What was written, with its seal, or nothing of a file that is not there, damaged or of another version of Node. What it is, is for the caller to check. */
+export function readSealed(path: string): { readonly value: unknown; readonly seal: number } | undefined {
   try {
     const bytes = readFileSync(path);
     const body = bytes.subarray(4);
-    if (bytes.length < 4 || crc32(body) !== bytes.readUInt32LE(0)) return undefined;
-    return deserialize(body);
+    if (bytes.length < 4) return undefined;
+    const seal = bytes.readUInt32LE(0);
+    return crc32(body) === seal ? { value: deserialize(body), seal } : undefined;
   } catch {
     return undefined;
   }

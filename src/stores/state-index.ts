@@ -4,7 +4,7 @@ import { version as nodeVersion } from "node:process";
 import { crc32 } from "node:zlib";
 import { readSealed, writeSealed } from "./sealed-file.js";
 import { type Position, seen, withFile } from "./state-file.js";
-import type { SavedKept } from "./state-kept.js";
+import type { Kept, SavedKept } from "./state-kept.js";
 
 /** Of other formats, of other versions of Node and of damaged files nothing is believed: then the state file is read. */
 const format = `1 ${nodeVersion}`;
@@ -23,12 +23,24 @@ interface Written extends StateIndex {
 const endingBytes = 1 << 16;
 
 /** What is known of the file that is at `path`: up to a byte of it, or nothing. Each line that it leads to is checked when it is read. */
-export function readIndex(index: string, path: string): StateIndex | undefined {
-  const found = readSealed(index) as Written | undefined;
+function readIndex(index: string, path: string): StateIndex | undefined {
+  const found = readSealed(index)?.value as Written | undefined;
   if (found?.format !== format) return undefined;
   const file = seen(path);
   if (!file?.isFile || file.inode !== found.inode || file.size < found.bytes) return undefined;
   return endingOf(path, found.bytes) === found.ending ? found : undefined;
+}
+
+/** Has it taken over, so that only what follows has to be read. */
+export function takeIndex(index: string, path: string, kept: Kept): StateIndex | undefined {
+  const known = readIndex(index, path);
+  if (!known) return undefined;
+  if (kept.source.open(path).inode !== known.inode) {
+    kept.source.close();
+    return undefined;
+  }
+  kept.load(known.kept);
+  return known;
 }
 
 export function writeIndex(index: string, path: string, known: StateIndex): void {

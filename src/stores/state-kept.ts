@@ -118,7 +118,7 @@ export class Kept {
   /** All of it by places, or nothing where something was taken in without one. */
   saved(): SavedKept | undefined {
     const [stamps, traces] = [this.stamps.columns(), this.traces.columns()];
-    if (!stamps || !traces) return undefined;
+    if (!stamps || !traces || this.source.files > 1) return undefined;
     const [made, intents] = [this.made.saved(), this.intents.saved()];
     return { stamps, traces, made, intents, texts: this.#texts.saved() };
   }

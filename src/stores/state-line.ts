@@ -146,6 +146,18 @@ export function traceLines(step: string, trace: Trace, there: ReadonlySet<string
   return [...texts, ["trace", step, written]];
 }
 
+/** What has to be written of a trace for it to say nothing of one output. */
+export function linesWithout(
+  name: string,
+  step: string,
+  trace: Trace | undefined,
+  there: ReadonlySet<string>,
+): Line[] {
+  const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
+  if (!trace || outputs.length === trace.outputs.length) return [];
+  return outputs.length === 0 ? [["no-trace", step]] : traceLines(step, { ...trace, outputs }, there);
+}
+
 /** The same of a trace that will hold once its outputs have their names. */
 export function intentLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
   const { texts, written } = withKeys(trace, there);

@@ -7,21 +7,38 @@ const spacing = 2 ** 40;
 /** Lines that are asked for one after the other are read so many at once: each by itself takes 1.5 µs. */
 const windowBytes = 1 << 16;
 
+interface Opened {
+  readonly descriptor: number;
+  readonly inode: bigint;
+  readonly base: number;
+}
+
 /** Lives as long as the state it belongs to, and holds what was opened until it is closed. */
 export class LineSource {
-  readonly #descriptors: number[] = [];
+  readonly #files: Opened[] = [];
   #window: Buffer = Buffer.alloc(0);
   #windowAt = 0;
   #windowEnd = 0;
   /** Where the last line that was read ends. */
   #last = -1;
 
-  /** Opens a file to be read by places from `base` on. */
-  open(path: string): { readonly descriptor: number; readonly base: number; readonly inode: bigint } {
+  /** Opens a file to be read by places from `base` on: the one that is open already, where that has the name still. */
+  open(path: string): Opened {
     const descriptor = openSync(path, "r");
-    this.#descriptors.push(descriptor);
     const { ino } = fstatSync(descriptor, { bigint: true });
-    return { descriptor, base: (this.#descriptors.length - 1) * spacing, inode: ino };
+    const last = this.#files.at(-1);
+    if (last?.inode === ino) {
+      closeSync(descriptor);
+      return last;
+    }
+    const opened = { descriptor, inode: ino, base: this.#files.length * spacing };
+    this.#files.push(opened);
+    return opened;
+  }
+
+  /** How many files have had the name so far. */
+  get files(): number {
+    return this.#files.length;
   }
 
   /** What stands at a place now: if somebody has written over it, something else. */
@@ -33,7 +50,7 @@ export class LineSource {
   }
 
   close(): void {
-    for (const descriptor of this.#descriptors.splice(0)) closeSync(descriptor);
+    for (const { descriptor } of this.#files.splice(0)) closeSync(descriptor);
   }
 
   #fill(offset: number, length: number): void {
@@ -41,7 +58,7 @@ export class LineSource {
     const wanted = isNext ? Math.max(length, windowBytes) : length;
     if (this.#window.length < wanted) this.#window = Buffer.allocUnsafe(Math.max(wanted, windowBytes));
     const file = Math.floor(offset / spacing);
-    const descriptor = this.#descriptors[file];
+    const descriptor = this.#files[file]?.descriptor;
     const bytes =
       descriptor === undefined ? 0 : readSync(descriptor, this.#window, 0, wanted, offset - file * spacing);
     this.#windowAt = offset;

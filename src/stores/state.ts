@@ -6,44 +6,28 @@ import {
   append,
   makeFolderOf,
   type Position,
-  readLines,
-  readRanges,
   replace,
   seen,
   setAside,
   unshare,
   withFile,
 } from "./state-file.js";
-import { readIndex, type StateIndex, writeIndex } from "./state-index.js";
+import { type StateIndex, takeIndex } from "./state-index.js";
 import { Kept } from "./state-kept.js";
 import {
   header,
   intentLines,
-  isCurrent,
   type Line,
+  linesWithout,
   type MadeBy,
   type Stamp,
   stampLine,
   traceLines,
-  versionIn,
   written,
 } from "./state-line.js";
-import type { Place } from "./state-places.js";
+import { isForeign, isIndexOld, largeBytes, type StateOptions, takeLines } from "./state-reading.js";
 
 export type { Stamp } from "./state-line.js";
-
-export interface StateOptions {
-  /** Without it nothing is written, mended or moved. */
-  readonly writable?: boolean;
-  readonly warn?: (warning: Warning) => void;
-  /** Where it is kept what lines stand where in a large file. Left out, that is found out anew. */
-  readonly index?: string;
-  /** From so much on what is read is not held in memory, but read again when it is asked for. */
-  readonly largeBytes?: number;
-}
-
-/** A smaller file is read in 4 ms. */
-const large = 1 << 20;
 
 /** Dead lines that are worth a rewrite; below that, reading them costs less than a millisecond. */
 const slack = 2_000;
@@ -61,6 +45,8 @@ export class State {
   readonly made = this.#kept.made;
   /** What was to be published when its process was last heard of. */
   readonly intents = this.#kept.intents;
+  /** Steps of which somebody else has written since this was made. */
+  readonly news = new Set<string>();
   /** Step → what this process has written as an intent into the file that is there. */
   readonly #intended = new Map<string, Trace>();
   /** The keys of those texts that the file holds. */
@@ -68,8 +54,8 @@ export class State {
   readonly #path: string;
   readonly #writable: boolean;
   readonly #warn: (warning: Warning) => void;
-  readonly #index: string | undefined;
   readonly #largeBytes: number;
+  #isOpen = false;
   /** How far what is kept of the places of lines reaches. */
   #indexed = 0;
   #read: Position = { inode: 0n, bytes: 0 };
@@ -82,19 +68,31 @@ export class State {
   #hasWritten = false;
 
   constructor(path: string, options: StateOptions = {}) {
-    const { writable = true, warn = () => {}, index, largeBytes = large } = options;
+    const { writable = true, warn = () => {}, index, largeBytes: large = largeBytes } = options;
     this.#path = path;
-    this.#index = index;
-    this.#largeBytes = largeBytes;
+    this.#largeBytes = large;
     this.#writable = writable;
     this.#warn = warn;
-    this.#readIndex();
+    if (index !== undefined) this.#begunAt(takeIndex(index, path, this.#kept));
     this.refresh();
     // What looks torn may be a line that another process is writing right now.
     if (this.#tail === "torn") this.refresh();
     if (this.#tail === "torn") this.#damaged += 1;
     if (this.#foreign && !writable) warn({ warning: "state-foreign", path, kept: path });
     if (this.#damaged > 0) warn({ warning: "state-damaged", path, lines: this.#damaged });
+    this.#isOpen = true;
+  }
+
+  /** Whether so much was written since it was last kept where the lines of the file stand that it is worth keeping anew. */
+  get isIndexOld(): boolean {
+    return this.#writable && isIndexOld(this.#read.bytes, this.#indexed, this.#largeBytes);
+  }
+
+  /** Where all lines stand. Nothing where there is damage: then it is told of by whoever reads the file next. */
+  indexed(): StateIndex | undefined {
+    if (this.#damaged > 0 || this.#foreign || this.#tail !== "ended") return undefined;
+    const kept = this.#kept.saved();
+    return kept && { ...this.#read, lines: this.#lines, kept };
   }
 
   /** Gives back what is held of the file. Nothing may be asked for after that. */
@@ -115,12 +113,8 @@ export class State {
     // Another file: somebody has rewritten it, or cut it short.
     if (file.inode !== this.#read.inode || file.size < this.#read.bytes) this.#begin(file.inode);
     if (file.size === this.#read.bytes) return false;
-    if (file.size - this.#read.bytes < this.#largeBytes)
-      withFile(this.#path, "r", (descriptor) => this.#takeFrom(descriptor));
-    else {
-      const { descriptor, base } = this.#kept.source.open(this.#path);
-      this.#takeFrom(descriptor, base);
-    }
+    if (file.size - this.#read.bytes >= this.#largeBytes) this.#takeFrom(this.#kept.source.open(this.#path));
+    else withFile(this.#path, "r", (descriptor) => this.#takeFrom({ descriptor }));
     return true;
   }
 
@@ -173,7 +167,8 @@ export class State {
   /** Forgets that dmake published anything under this name. */
   forget(name: string): void {
     const steps = new Set(this.made.of(name).map(({ step }) => step));
-    this.#record(() => [["no-left", name], ...[...steps].flatMap((step) => this.#linesWithout(name, step))]);
+    const without = (step: string) => linesWithout(name, step, this.traces.get(step), this.#textsThere);
+    this.#record(() => [["no-left", name], ...[...steps].flatMap(without)]);
   }
 
   /** Rewrites the file if most of it is superseded, or some of it damaged. One process at a time: two would lose what is written between. */
@@ -195,15 +190,6 @@ export class State {
     if (!this.#writable || this.#foreign) return false;
     const live = this.#kept.size;
     return this.#damaged > 0 || (this.#hasWritten && this.#lines - live >= Math.max(slack, live));
-  }
-
-  #linesWithout(name: string, step: string): Line[] {
-    const trace = this.traces.get(step);
-    const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
-    if (!trace || outputs.length === trace.outputs.length) return [];
-    return outputs.length === 0
-      ? [["no-trace", step]]
-      : traceLines(step, { ...trace, outputs }, this.#textsThere);
   }
 
   /** Appends lines and takes them in, as if they had been read. They depend on what the file holds already. */
@@ -275,46 +261,21 @@ export class State {
   }
 
   /** With a `base`, lines are known by their places, counted from there. */
-  #takeFrom(descriptor: number, base?: number): void {
+  #takeFrom(from: { readonly descriptor: number; readonly base?: number }): void {
     const isFirst = this.#read.bytes === 0;
-    const found = { whole: 0, headers: [] as string[] };
-    const from = this.#read.bytes;
-    const { end, rest } =
-      base === undefined
-        ? readLines(descriptor, from, (text) => {
-            if (text !== "") this.#count(this.#take(text), text, found);
-          })
-        : readRanges(descriptor, from, (bytes, offset) => {
-            if (bytes.length === 0) return;
-            const isWhole = this.#takeAt(bytes, { offset: base + offset, length: bytes.length });
-            this.#count(isWhole, isWhole ? "" : bytes.toString(), found);
-          });
-    this.#read = { ...this.#read, bytes: end };
+    const taken = takeLines(this.#kept, { ...from, bytes: this.#read.bytes }, (kind, key) => {
+      if (kind === "text") this.#textsThere.add(key);
+      else if (kind !== "stamp" && this.#isOpen) this.news.add(key);
+    });
+    this.#lines += taken.lines;
+    this.#damaged += taken.damaged;
+    this.#read = { ...this.#read, bytes: taken.end };
     // All of a line but its end may have been written.
-    this.#tail = rest === "" ? "ended" : this.#take(rest) ? "unended" : "torn";
+    const isWhole = taken.rest !== "" && this.#take(taken.rest);
+    this.#tail = taken.rest === "" ? "ended" : isWhole ? "unended" : "torn";
     if (!isFirst) return;
-    if (this.#tail === "unended") found.whole += 1;
-    this.#foreign = found.headers.some((version) => !isCurrent(version)) || this.#isStrange(found, rest);
+    this.#foreign = isForeign(isWhole ? { ...taken, whole: taken.whole + 1 } : taken);
     if (this.#foreign) this.#forgetAll();
-  }
-
-  #count(isWhole: boolean, text: string, found: { whole: number; headers: string[] }): void {
-    this.#lines += 1;
-    if (isWhole) found.whole += 1;
-    else this.#takeOther(text, found.headers);
-  }
-
-  /** A line that is no record: a header, or a damaged one. */
-  #takeOther(text: string, headers: string[]): void {
-    const version = versionIn(text);
-    if (version === undefined) this.#damaged += 1;
-    else headers.push(version);
-  }
-
-  /** Whether nothing in the file is ours. A header that is damaged says nothing: whole lines then say whose they are. */
-  #isStrange({ whole, headers }: { whole: number; headers: readonly string[] }, rest: string): boolean {
-    if (whole > 0 || headers.length > 0) return false;
-    return this.#lines > 0 || !header.startsWith(rest);
   }
 
   #forgetAll(): void {
@@ -325,48 +286,16 @@ export class State {
 
   /** Takes in one line, or answers that it is damaged. */
   #take(text: string): boolean {
-    return this.#noted(this.#kept.take(text));
-  }
-
-  #takeAt(bytes: Buffer, place: Place): boolean {
-    return this.#noted(this.#kept.takeAt(bytes, place));
-  }
-
-  #noted(line: { readonly kind: Line[0]; readonly key: string } | undefined): boolean {
+    const line = this.#kept.take(text);
     if (line?.kind === "text") this.#textsThere.add(line.key);
     return line !== undefined;
   }
 
-  #readIndex(): void {
-    const known = this.#index === undefined ? undefined : readIndex(this.#index, this.#path);
+  #begunAt(known: StateIndex | undefined): void {
     if (!known) return;
-    const { inode } = this.#kept.source.open(this.#path);
-    if (inode !== known.inode) return this.#kept.source.close();
-    const { bytes, lines, kept } = known;
-    this.#kept.load(kept);
     for (const key of this.#kept.textKeys()) this.#textsThere.add(key);
-    this.#read = { inode, bytes };
-    this.#lines = lines;
-    this.#indexed = bytes;
-  }
-
-  /** Keeps where the lines of the file stand, if much of it has been written since that was last done. */
-  keepIndex(): void {
-    const index = this.#index;
-    const since = this.#read.bytes - this.#indexed;
-    if (!index || !this.#writable || since < Math.max(this.#largeBytes, this.#read.bytes / 16)) return;
-    // Read anew: of lines that we have written ourselves we have no places.
-    const options = { writable: false, index, largeBytes: 0 };
-    const anew = new State(this.#path, options);
-    const known = anew.#known();
-    if (known) writeIndex(index, this.#path, known);
-    anew.close();
-  }
-
-  /** Nothing where there is damage: then it is told of by whoever reads the file next. */
-  #known(): StateIndex | undefined {
-    if (this.#damaged > 0 || this.#foreign || this.#tail !== "ended") return undefined;
-    const kept = this.#kept.saved();
-    return kept && { ...this.#read, lines: this.#lines, kept };
+    this.#read = { inode: known.inode, bytes: known.bytes };
+    this.#lines = known.lines;
+    this.#indexed = known.bytes;
   }
 }

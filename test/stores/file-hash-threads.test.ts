@@ -3,38 +3,24 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { symlinkSync, truncateSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
 import { digestOf } from "../../src/core/fingerprint.js";
 import type { HashThreads } from "../../src/stores/file-hash-threads.js";
+import { compiled } from "../rig/compiled.js";
 import type { Folder } from "../rig/project.js";
 import { story } from "./files-rig.js";
 
 type Threads = new () => HashThreads;
+
+const module = "stores/file-hash-threads";
 
 /** What a reader is told about a file of a few bytes, so that a test need not write hundreds of megabytes. */
 const large = 300 << 20;
 const cores = availableParallelism();
 const allThreads = cores > 1 ? Math.min(cores, 4) : 0;
 
-/** Compiles the module into the folder. `url` is what it believes to be its own place. */
-async function compiled(project: Folder, url?: string): Promise<string> {
-  const outfile = project.path("threads.mjs");
-  await build({
-    entryPoints: [fileURLToPath(new URL("../../src/stores/file-hash-threads.ts", import.meta.url))],
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    logLevel: "error",
-    outfile,
-    ...(url && { define: { "import.meta.url": JSON.stringify(url) } }),
-  });
-  return pathToFileURL(outfile).href;
-}
-
 async function threadsOf(project: Folder, url?: string): Promise<HashThreads> {
-  const module = (await import(await compiled(project, url))) as { HashThreads: Threads };
-  return new module.HashThreads();
+  const loaded = (await import(await compiled(project, module, url))) as { HashThreads: Threads };
+  return new loaded.HashThreads();
 }
 
 function files(project: Folder, count: number): string[] {
@@ -105,7 +91,7 @@ story("closing stops what is being read and what waits", async (project) => {
 
 /** What a program of its own prints that has `threads` at hand. It has to end by itself. */
 async function said(project: Folder, program: string): Promise<string> {
-  const url = JSON.stringify(await compiled(project));
+  const url = JSON.stringify(await compiled(project, module));
   const begin = `const { HashThreads } = await import(${url}); const threads = new HashThreads();`;
   return execFileSync(process.execPath, ["--input-type=module", "-e", begin + program], {
     encoding: "utf8",

@@ -19,7 +19,11 @@ export const directory = ".dmake";
 export const state = `${directory}/state.ndjson`;
 
 /** A test in an empty folder of its own. */
-export const story = (name: string, work: Parameters<typeof inFolder>[0]) => test(name, () => inFolder(work));
+export const story = (
+  name: string,
+  work: Parameters<typeof inFolder>[0],
+  options: { skip?: string | false } = {},
+) => test(name, options, () => inFolder(work));
 
 export interface Opening {
   readonly writable?: boolean;
