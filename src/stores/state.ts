@@ -249,6 +249,7 @@ export class State {
 
   #begin(inode: bigint): void {
     this.#read = { inode, bytes: 0 };
+    this.#indexed = 0;
     this.#lines = 0;
     this.#damaged = 0;
     this.#forgetWritten();

@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { Records } from "../../src/stores/file-records.js";
 import { State } from "../../src/stores/state.js";
+import { hashOf } from "../../src/stores/state-places.js";
 import { stamp, story, trace } from "./state-rig.js";
 
 const indexOf = (path: string) => join(dirname(path), "cache", "records");
@@ -108,26 +109,68 @@ story(
   },
 );
 
+/** More than is compared of a file's end. */
+const filling = (step: string, count: number) =>
+  Array.from({ length: count }, (_, i) => [`fill ${step} ${i}`, stamp] as const);
+
 /** Three processes, of which each has added to what the last one kept. */
-async function given(path: string): Promise<void> {
+async function given(path: string, fill = 0): Promise<void> {
   for (const step of ["one", "two", "three"])
     await process(path, (state) => {
       state.setTrace(step, { ...trace(step), recipe: recipe(step) });
-      state.setStamps([[step, stamp]]);
+      state.setStamps([[step, stamp], ...filling(step, fill)]);
     });
 }
 
 story("what was kept of the places of lines grows with the file", async (path) => {
-  await given(path);
+  await given(path, 1_000);
   const before = readFileSync(path);
-  // Nothing before the last lines is read again: somebody has written over it, and only who asks for it finds out.
-  const at = before.indexOf('"one"');
-  writeFileSync(path, Buffer.concat([before.subarray(0, at), Buffer.from('"eno"'), before.subarray(at + 5)]));
-  const state = indexed(path);
+  // No line is read again: somebody has written over two, of different processes, and only who asks for them finds out.
+  const damaged = before
+    .toString("latin1")
+    .replace('"trace","one"', '"trace","eno"')
+    .replace('"trace","three"', '"trace","eerht"');
+  writeFileSync(path, damaged.slice(0, -1), "latin1");
+  appendFileSync(path, "\n");
+  const index = readFileSync(indexOf(path));
+  const warnings: unknown[] = [];
+  const warn = (one: unknown) => warnings.push(one);
+  const state = new State(path, { index: indexOf(path), largeBytes: everything, warn });
   assert.equal(state.traces.get("two")?.attempt, "two");
-  assert.equal(state.traces.get("three")?.attempt, "three");
-  assert.equal(state.traces.get("one"), undefined);
+  assert.deepEqual([state.traces.get("one"), state.traces.get("three")], [undefined, undefined]);
+  assert.deepEqual(warnings, []);
   state.close();
+  await process(path, () => undefined);
+  assert.deepEqual(readFileSync(indexOf(path)), index, "nothing has come that would be worth it");
+});
+
+story("what another process records later counts, be it by place or by text", async (path) => {
+  await given(path);
+  const state = placed(path);
+  state.setTrace("one", trace("mine"));
+  assert.equal(state.traces.get("one")?.attempt, "mine");
+  new State(path).setTrace("one", trace("theirs"));
+  assert(state.refresh());
+  assert.equal(state.traces.get("one")?.attempt, "theirs");
+  assert.deepEqual([...state.traces.keys()].sort(), ["one", "three", "two"]);
+  state.close();
+});
+
+story("two names of one hash are two names", async (path) => {
+  const names = new Map<number, string>();
+  let pair: readonly [string, string] | undefined;
+  for (let i = 0; !pair; i += 1) {
+    const [name, hash] = [`data/${i}.parquet`, hashOf(`data/${i}.parquet`)];
+    const other = names.get(hash);
+    if (other !== undefined) pair = [other, name];
+    names.set(hash, name);
+  }
+  const [one, other] = pair;
+  await process(path, (state) => state.setTrace(one, trace("one")));
+  assert.equal(placed(path).traces.get(other), undefined);
+  await process(path, (state) => state.setTrace(other, trace("other")));
+  same(path);
+  assert.deepEqual(told(placed(path)).traces.length, 2);
 });
 
 story("another file under the same name, one that was cut short, and one written over it", async (path) => {
