@@ -2,7 +2,6 @@
 import type { Summary } from "../core/event.js";
 import { type Failure, fail, type Result } from "../core/failure.js";
 import type { Graph } from "../core/graph.js";
-import { longPoles } from "../core/long-poles.js";
 import { type Places, Pools } from "../core/pools.js";
 import type { Step } from "../core/rule.js";
 import { Schedule, type State } from "../core/schedule.js";
@@ -10,11 +9,12 @@ import { isRelationName } from "../core/target.js";
 import { Bell } from "./bell.js";
 import { Facts } from "./facts.js";
 import { gather, type Judged, judgeStep } from "./judge.js";
+import { preferLongPoles } from "./long-poles.js";
 import { Needs } from "./needs.js";
 import { Paused } from "./paused.js";
 import { Seats } from "./seats.js";
 import { tryOut } from "./tries.js";
-import { allFresh, noteFresh } from "./untouched.js";
+import { allFresh, Found } from "./untouched.js";
 import type { BuildOptions, World } from "./world.js";
 
 /** Brings every step of the graph up to date. Failed steps are events, and counted in the answer. */
@@ -43,8 +43,7 @@ class Lap {
   readonly #paused: Paused;
   readonly #needs: Needs;
   readonly #stale = new Map<Step, Judged>();
-  /** Judged fresh in this lap. */
-  readonly #fresh = new Set<Step>();
+  readonly #found: Found;
   /** Steps that were started and have not ended, those that wait in the middle among them. */
   readonly #begun = new Set<Step>();
   /** Rings whenever there may be something new to judge or start. */
@@ -56,12 +55,15 @@ class Lap {
   #failures = 0;
   #locked = 0;
   #made = 0;
+  /** Begun when what the end of the build waits for is to be put first. */
+  #ordered: Promise<void> | undefined;
   #already = 0;
 
   constructor(graph: Graph, options: BuildOptions, world: World) {
     this.#graph = graph;
     this.#options = options;
     this.#world = world;
+    this.#found = new Found(graph, world);
     this.#pools = new Pools(options.jobs, options.pools ?? new Map());
     this.#seats = new Seats(this.#pools, world.slots, options.jobs);
     this.#schedule = new Schedule(graph, this.#pools, world.untouched);
@@ -81,7 +83,6 @@ class Lap {
     const ring = () => this.#bell.ring();
     this.#world.signal.addEventListener("abort", ring, { once: true });
     await this.#askTables();
-    await this.#preferLongPoles();
     for (;;) {
       const rung = this.#bell.next();
       await this.#judgeReady().catch(this.#broken);
@@ -91,7 +92,7 @@ class Lap {
     }
     if (this.#bug) throw this.#bug.error;
     const noting = this.#world.spans?.begin("note what is fresh");
-    noteFresh(this.#graph, { fresh: this.#fresh, untouched: this.#world.untouched }, this.#facts);
+    this.#found.note(this.#facts, this.#world.signal);
     noting?.();
     this.#world.signal.removeEventListener("abort", ring);
   }
@@ -122,20 +123,11 @@ class Lap {
     for (const step of steps) if (this.#schedule.stateOf(step) !== "blocked") this.#fail(step, known.error);
   }
 
-  /** What the end of the build waits for is begun first. Records that cannot be read are told of when a step is judged. */
-  async #preferLongPoles(): Promise<void> {
-    const { jobs } = this.#options;
-    const open = this.#graph.steps.filter((step) => !this.#world.untouched?.has(step));
-    if (jobs < 2 || open.length <= jobs || !(await this.#facts.recall(open)).ok) return;
-    const usersOf = (step: Step) => this.#schedule.usersOf(step);
-    const durationOf = (step: Step) => this.#facts.traceOf(step)?.durationMs;
-    this.#schedule.prefer(longPoles(open, { jobs, usersOf, durationOf }));
-  }
-
   async #judgeReady(): Promise<void> {
     while (!this.#stopping) {
-      const ready = this.#schedule.takeReady();
-      if (ready.length === 0) return;
+      const all = this.#schedule.takeReady();
+      if (all.length === 0) return;
+      const ready = this.#options.forced ? all : all.filter((step) => !this.#leftHeld(step));
       const judging = this.#world.spans?.begin("judge", { steps: ready.length });
       const together = await gather(ready, this.#facts);
       for (const step of ready) {
@@ -143,8 +135,8 @@ class Lap {
         const gathered = together.ok || this.#stopping ? together : await gather([step], this.#facts);
         const judged = gathered.ok ? await this.#judge(step) : gathered;
         if (!judged.ok) this.#fail(step, judged.error);
-        else if (judged.value !== "waiting") this.#settle(judged.value);
-        else this.#tellIfBlocked(step);
+        else if (judged.value === "waiting") this.#tellIfBlocked(step);
+        else await this.#settle(judged.value);
       }
       judging?.();
     }
@@ -165,20 +157,34 @@ class Lap {
     return gathered.ok ? this.#judge(step) : gathered;
   }
 
-  #settle(judged: Judged): void {
+  async #settle(judged: Judged): Promise<void> {
     const { step, verdict } = judged;
     switch (verdict.kind) {
       case "fresh":
-        this.#world.emit({ event: "fresh", step: step.id });
-        this.#fresh.add(step);
-        this.#schedule.move(step, "done");
-        this.#needs.look();
-        return;
+        this.#found.isFresh(judged);
+        this.#facts.release(step);
+        return this.#leave(step);
       case "stale":
+        // Found out when it is known that something will run: all records are read for it.
+        this.#ordered ??= preferLongPoles(this.#graph, this.#options.jobs, this.#progress, this.#facts);
+        await this.#ordered;
         this.#stale.set(step, judged);
         this.#world.spans?.queued(step.id);
         this.#schedule.move(step, "queued");
     }
+  }
+
+  #leave(step: Step): void {
+    this.#world.emit({ event: "fresh", step: step.id });
+    this.#schedule.move(step, "done");
+    this.#needs.look();
+  }
+
+  /** Leaves a step that need not be judged, or answers that it has to be. */
+  #leftHeld(step: Step): boolean {
+    const isHeld = this.#found.holds(step);
+    if (isHeld) this.#leave(step);
+    return isHeld;
   }
 
   /** Gives places to whose turn it is: those who were paused first, then those who have not begun. */
@@ -239,6 +245,7 @@ class Lap {
     if (!known.ok) return this.#fail(step, known.error);
     if (how === "already") this.#already += 1;
     else this.#made += 1;
+    this.#found.isMade(step);
     emit({ event: "done", step: step.id, how, durationMs, facts: trace.facts });
     this.#schedule.move(step, "done");
   }
@@ -282,7 +289,7 @@ class Lap {
     return {
       made: this.#made,
       already: this.#already,
-      fresh: this.#fresh.size + (this.#world.untouched?.size ?? 0),
+      fresh: this.#found.fresh,
       failed: this.#failures,
       locked: this.#locked,
       blocked: this.#stepsIn("blocked").length,

@@ -232,11 +232,16 @@ export interface Verified {
   readonly problem?: string;
 }
 
-/** A step that is fresh: the words that say what it is, the first its name; all names that it looks at, and what was seen of them; nothing where it was untouched. */
+/**
+ * A step that is fresh: the words that say what it is, the first its name; all names that it looks at, and what was seen
+ * of them. Of one that was untouched the first word alone.
+ */
 export interface Noted {
   readonly words: readonly string[];
   readonly names: readonly string[];
   readonly facts?: readonly Fact[];
+  /** It was made just now: its files are as recorded, and nobody has looked at them since. */
+  readonly isMade?: true;
 }
 
 /** Which steps were fresh when they were last judged, and what all their files looked like then. */

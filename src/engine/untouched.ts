@@ -2,9 +2,12 @@
 import type { Summary } from "../core/event.js";
 import type { Graph } from "../core/graph.js";
 import type { Step } from "../core/rule.js";
+import type { Fact, Trace } from "../core/trace.js";
 import { isSettled, namesOf, wordsOfStep } from "../core/untouched.js";
 import type { Facts, Stores } from "./facts.js";
+import type { Judged } from "./judge.js";
 import type { Noted } from "./ports.js";
+import type { World } from "./world.js";
 
 /**
  * Steps that were fresh when they were last judged, are the same as then, and of which no file was touched since; and that
@@ -27,28 +30,104 @@ export function untouchedIn(graph: Graph, { files }: Stores): ReadonlySet<Step> 
   return found;
 }
 
-/** Notes the steps that are fresh, in the order of the graph. `untouched` were so before. */
-export function noteFresh(
-  graph: Graph,
-  {
-    fresh,
-    untouched,
-  }: { readonly fresh: ReadonlySet<Step>; readonly untouched: ReadonlySet<Step> | undefined },
-  facts: Facts,
-): void {
-  const store = facts.stores.files.untouched;
-  if (!store || fresh.size === 0) return;
-  const noted: Noted[] = [];
-  for (const step of graph.steps) {
-    const isNew = fresh.has(step);
-    const trace = isNew ? facts.traceOf(step) : undefined;
-    if (!untouched?.has(step) && !(trace && isSettled(trace))) continue;
-    const words = wordsOfStep(step);
-    if (!words) continue;
-    const names = namesOf(step);
-    noted.push({ words, names, ...(isNew && { facts: names.map((name) => facts.of(name)) }) });
+/**
+ * Whether a step that could not be told to be untouched when the build began is so all the same: of its own files none
+ * was touched, and what makes its inputs was found fresh.
+ */
+function isHeld(step: Step, isFresh: (maker: Step) => boolean, { makers }: Graph, stores: Stores): boolean {
+  const { untouched } = stores.files;
+  if (!untouched?.isAny) return false;
+  const isLeft = (name: string) => {
+    const maker = makers.get(name);
+    return maker === undefined || isFresh(maker);
+  };
+  const { inputs, uses, after } = step;
+  if (!inputs.every(isLeft) || !uses.every(isLeft) || !after.every(isLeft)) return false;
+  const words = wordsOfStep(step);
+  return words !== undefined && untouched.holds(words, namesOf(step));
+}
+
+/** What one build has found of its steps. Lives as long as the build. */
+export class Found {
+  readonly #graph: Graph;
+  readonly #stores: Stores;
+  readonly #untouched: ReadonlySet<Step>;
+  /** Found fresh, judged or not; but for those that were untouched from the start. */
+  readonly #fresh = new Set<Step>();
+  /** Of these, what was judged, and has a record that holds nothing which may change by itself. */
+  readonly #notable = new Set<Step>();
+  /** Of these, what was not judged. */
+  readonly #held = new Set<Step>();
+  readonly #made = new Set<Step>();
+
+  constructor(graph: Graph, { stores, untouched = new Set() }: Pick<World, "stores" | "untouched">) {
+    this.#graph = graph;
+    this.#stores = stores;
+    this.#untouched = untouched;
   }
-  store.keep(noted);
+
+  /** How many are fresh. */
+  get fresh(): number {
+    return this.#fresh.size + this.#untouched.size;
+  }
+
+  isFresh({ step, trace }: Judged): void {
+    this.#fresh.add(step);
+    if (trace && isSettled(trace)) this.#notable.add(step);
+  }
+
+  isMade(step: Step): void {
+    this.#made.add(step);
+  }
+
+  /** Finds out whether a step need not be judged, since nothing has come of what was to be judged above it. */
+  holds(step: Step): boolean {
+    const isFresh = (maker: Step) => this.#untouched.has(maker) || this.#fresh.has(maker);
+    if (!isHeld(step, isFresh, this.#graph, this.#stores)) return false;
+    this.#held.add(step);
+    this.#fresh.add(step);
+    return true;
+  }
+
+  /**
+   * Notes the steps that are fresh, in the order of the graph. Who interrupts a build does not want to wait: what was made
+   * is then looked at by the next one.
+   */
+  note(facts: Facts, { aborted }: AbortSignal): void {
+    const store = this.#stores.files.untouched;
+    const made: ReadonlySet<Step> = aborted ? new Set() : this.#made;
+    if (!store || this.#notable.size + made.size === 0) return;
+    const noted: Noted[] = [];
+    for (const step of this.#graph.steps) {
+      if (this.#untouched.has(step) || this.#held.has(step))
+        noted.push({ words: [step.outputs[0] ?? ""], names: [] });
+      const isNew = this.#notable.has(step);
+      const seen = isNew || made.has(step) ? seenOf(step, { isNew, facts }) : undefined;
+      const words = seen && wordsOfStep(step);
+      if (words) noted.push({ words, names: namesOf(step), facts: seen, ...(!isNew && { isMade: true }) });
+    }
+    store.keep(noted);
+  }
+}
+
+/** What is known of a step's files, in the order of their names. */
+const seenOf = (
+  step: Step,
+  { isNew, facts }: { readonly isNew: boolean; readonly facts: Facts },
+): readonly Fact[] | undefined =>
+  isNew ? namesOf(step).map((name) => facts.of(name)) : recordedOf(step, facts.traceOf(step));
+
+/** What is recorded of the files of a step that was made just now, in the order of their names. */
+function recordedOf(step: Step, trace: Trace | undefined): readonly Fact[] | undefined {
+  if (!trace || !isSettled(trace)) return undefined;
+  const recorded = new Map([...trace.inputs, ...trace.outputs].map(({ name, digest }) => [name, digest]));
+  const facts: Fact[] = [];
+  for (const name of namesOf(step)) {
+    const digest = recorded.get(name);
+    if (digest === undefined) return undefined;
+    facts.push({ kind: "present", digest });
+  }
+  return facts;
 }
 
 /** The summary of a build that found every step untouched. */

@@ -8,8 +8,18 @@ import type { Spans } from "../core/spans.js";
 import type { Digest } from "../core/trace.js";
 import { chunkBytes, type Reading, readNow } from "./file-hash.js";
 import { HashThreads } from "./file-hash-threads.js";
-import { DiskClock, isUntouched, type Look, shown, statOf, textOf, textOfStats } from "./file-look.js";
-import { digestOfTree, noContent, stampOfTree, type Tree, type TreeFile, walk } from "./file-tree.js";
+import { filesOf, type Stamps, untouched } from "./file-known.js";
+import {
+  DiskClock,
+  isUntouched,
+  isWorthReading,
+  type Look,
+  shown,
+  statOf,
+  textOf,
+  textOfStats,
+} from "./file-look.js";
+import { digestOfTree, noContent, stampOfTree, type Tree, walk } from "./file-tree.js";
 import { guarded, guardedSync, ioFailure } from "./io-failure.js";
 import type { Stamp, State } from "./state.js";
 
@@ -38,7 +48,7 @@ const breathMs = 50;
 /** Lives for one process. Digests are remembered with the file's stamp, so that an untouched file is not read again. */
 export class Contents {
   readonly #options: ContentsOptions;
-  readonly #clock: DiskClock;
+  #clock: DiskClock;
   readonly #threads: HashThreads;
   /** Written many at a time. */
   readonly #unwritten: (readonly [string, Stamp])[] = [];
@@ -80,6 +90,24 @@ export class Contents {
       stamps.push(stamp.value);
     }
     return ok(stamps);
+  }
+
+  /**
+   * Has the digests of small files remembered that have been left alone for long enough by now: what was hashed right
+   * after it had been written may have been written again since, and nobody could tell. Reads them again.
+   */
+  async remember(names: readonly string[]): Promise<Result<void>> {
+    const stamps = names.length > 0 ? this.#stamps() : ok(undefined);
+    if (!stamps.ok || !stamps.value) return stamps as Result<void>;
+    const { value: known } = stamps;
+    // Of now: that of the beginning is older than all that was made.
+    this.#clock = new DiskClock(this.#options.directory);
+    const unread = guardedSync("look at", this.#options.directory, () =>
+      names.filter((name) => isWorthReading(name, known.get(name), this.#clock)),
+    );
+    const read = unread.ok ? await this.#readAll(unread.value, "remember") : unread;
+    const noted = this.#writeStamps();
+    return read.ok ? noted : read;
   }
 
   /** The digest of a file or directory that will soon have another name, so that its stamp is not worth remembering. */
@@ -247,33 +275,7 @@ export class Contents {
   }
 }
 
-type Stamps = State["stamps"];
-
 const isUnsure = ({ kind }: Reading): boolean => kind === "gone" || kind === "moved";
-
-const filesOf = (tree: Tree): TreeFile[] =>
-  tree.entries.filter((entry): entry is TreeFile => entry.kind === "file" || entry.kind === "executable");
-
-function untouched(name: string, stamps: Stamps): Seen | undefined {
-  const stats = statOf(name);
-  if (!stats) return nothing;
-  const stamp = stamps.get(name);
-  if (stamp && isUntouched(stats, stamp))
-    return { kind: "present", digest: stamp.digest, stamp: textOf(stamp) };
-  return stats.isDirectory() ? untouchedTree(name, stamps) : undefined;
-}
-
-function untouchedTree(name: string, stamps: Stamps): Seen | undefined {
-  const tree = walk(name);
-  if (!tree.ok || tree.value.isMoving) return undefined;
-  const digests = new Map<string, Digest>();
-  for (const { name, stats } of filesOf(tree.value)) {
-    const stamp = stamps.get(name);
-    if (!stamp || !isUntouched(stats, stamp)) return undefined;
-    digests.set(name, stamp.digest);
-  }
-  return { kind: "present", digest: digestOfTree(tree.value, digests), stamp: stampOfTree(tree.value) };
-}
 
 function stampOf(name: string): Result<string | undefined> {
   const stats = guardedSync("look at", shown(name), () => statOf(name));

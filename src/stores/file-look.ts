@@ -91,7 +91,13 @@ export class DiskClock {
   }
 
   /** Whether a file has been left alone long enough for its stamp to stand for its content. */
-  isSettled({ mtimeNs, ctimeNs }: Look): boolean {
+  isSettled({
+    mtimeNs,
+    ctimeNs,
+  }: {
+    readonly mtimeNs: string | bigint;
+    readonly ctimeNs: string | bigint;
+  }): boolean {
     this.#ns ??= this.#now();
     const latest = this.#ns - racyNs;
     return BigInt(mtimeNs) < latest && BigInt(ctimeNs) < latest;
@@ -112,4 +118,14 @@ export class DiskClock {
     utimesSync(path, 0, 0);
     return statSync(path, { bigint: true }).ctimeNs;
   }
+}
+
+/** What is larger is left to whoever wants to know: to read most files of this size takes no longer than to find them. */
+const smallBytes = 1 << 16;
+
+/** Whether a file is small, has been left alone for long enough, and looks other than when it was last read. */
+export function isWorthReading(name: string, stamp: Stamp | undefined, clock: DiskClock): boolean {
+  const stats = statOf(name);
+  if (!stats?.isFile() || stats.size > smallBytes || !clock.isSettled(stats)) return false;
+  return !stamp || !isUntouched(stats, stamp);
 }

@@ -6,6 +6,7 @@ import type { Spans } from "../core/spans.js";
 import { sync } from "./file-sync.js";
 import { guarded, guardedSync } from "./io-failure.js";
 import { State } from "./state.js";
+import { writeIndex } from "./state-index.js";
 
 export interface RecordsOptions {
   /** Where dmake keeps its own files, relative to the current directory. */
@@ -14,25 +15,30 @@ export interface RecordsOptions {
   readonly writable: boolean;
   readonly warn: (warning: Warning) => void;
   readonly spans?: Spans;
+  /** From so much on the state file is known by the places of its lines, which are kept. */
+  readonly largeBytes?: number;
 }
 
 /** Lives for one process. */
 export class Records {
   readonly #options: RecordsOptions;
   readonly #path: string;
+  /** Where it is kept what lines stand where. */
+  readonly #index: string;
   #state: State | undefined;
   #isNamed = false;
 
   constructor(options: RecordsOptions) {
     this.#options = options;
     this.#path = join(options.directory, "state.ndjson");
+    this.#index = join(options.directory, "cache", "records");
   }
 
   /** Throws what the file system does. */
   readonly state = (): State => {
     if (this.#state) return this.#state;
     const read = this.#options.spans?.begin("read state");
-    this.#state = new State(this.#path, this.#options);
+    this.#state = new State(this.#path, { ...this.#options, index: this.#index });
     read?.();
     return this.#state;
   };
@@ -61,8 +67,26 @@ export class Records {
     });
   }
 
-  /** Rewrites what is worth it. A disk that refuses leaves the file as it was, which is as good. */
-  async close(): Promise<void> {
-    await guarded("write", this.#path, async () => this.#state?.compact());
+  /**
+   * Rewrites what is worth it. A disk that refuses leaves the file as it was, which is as good. `last` may still ask for
+   * what is recorded, and nobody after it.
+   */
+  async close(last: () => void): Promise<void> {
+    await guarded("write", this.#path, async () => {
+      await this.#state?.compact();
+      this.#keepIndex();
+    });
+    last();
+    guardedSync("close", this.#path, () => this.#state?.close());
+  }
+
+  /** Read anew: of lines that we have written ourselves we have no places. */
+  #keepIndex(): void {
+    if (!this.#state?.isIndexOld) return;
+    const index = this.#index;
+    const anew = new State(this.#path, { writable: false, index, largeBytes: 0 });
+    const known = anew.indexed();
+    if (known) writeIndex(index, this.#path, known);
+    anew.close();
   }
 }

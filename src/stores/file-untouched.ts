@@ -6,13 +6,14 @@ import { lookAhead, looked } from "./file-look-ahead.js";
 import type { Records } from "./file-records.js";
 import { guardedSync } from "./io-failure.js";
 import { readLines, seen, withFile } from "./state-file.js";
-import { lineIn } from "./state-line.js";
+import { lineIn, type Stamp } from "./state-line.js";
 import {
   type Columns,
   ColumnsWriter,
   idOf,
   indexOf,
   isAt,
+  isCalled,
   numbersOfLook,
   readColumns,
   type Sealed,
@@ -27,6 +28,12 @@ interface Options {
   readonly records: Records;
 }
 
+/**
+ * To judge a step takes 50 µs, and to write one 4: while less than this share of all is new, it is judged again for some
+ * time and written later.
+ */
+const worthShare = 128;
+
 /** Lives for one process. Read when first asked, written when it is closed. */
 export class UntouchedFiles implements Untouched {
   readonly #path: string;
@@ -36,13 +43,16 @@ export class UntouchedFiles implements Untouched {
   #columns: Sealed | undefined;
   #isRead = false;
   /** Steps that somebody has made or forgotten since. */
-  #outdated: ReadonlySet<string> = new Set();
+  readonly #outdated = new Set<string>();
   /** Where the next step is expected: most are asked for in the order in which they were noted. */
   #next = 0;
   #byStep: Map<string, number> | undefined;
   /** What was seen of each file. */
   #looked: Uint8Array | undefined;
   #noted: readonly Noted[] = [];
+  /** Stamps that were read to be noted: most names are both made and read. */
+  readonly #stamps = new Map<string, Stamp>();
+  #copyNext = 0;
 
   constructor({ directory, writable, records }: Options) {
     this.#path = join(directory, "cache", "untouched");
@@ -79,6 +89,16 @@ export class UntouchedFiles implements Untouched {
     this.#noted = noted;
   }
 
+  /** A step has another record from now on: what was noted of it holds no more. */
+  recorded(step: string): void {
+    this.#outdated.add(step);
+  }
+
+  /** The files of steps that were made just now, each once: what they hold is not known for certain yet. */
+  get made(): readonly string[] {
+    return [...new Set(this.#noted.flatMap(({ names, isMade }) => (isMade ? names : [])))];
+  }
+
   /** Writes what was noted. A disk that refuses costs the next run some time, and this one nothing. */
   close(): void {
     if (!this.#writable || this.#noted.length === 0) return;
@@ -87,34 +107,58 @@ export class UntouchedFiles implements Untouched {
       // What is being published right now may be stale in a moment, and would be looked at by nobody.
       if (state.intents.steps().length > 0) return;
       const columns = this.#read();
-      const writer = new ColumnsWriter(state.position);
-      for (const one of this.#noted) this.#add(one, columns, writer);
-      if (columns) this.#addOthers(columns, writer);
+      const looks = new Map<Noted, readonly Look[]>();
+      for (const one of this.#noted) {
+        // What others have made meanwhile may have been of another recipe.
+        const found = one.facts && !state.news.has(one.words[0] ?? "") && this.#looksOf(one);
+        if (found) looks.set(one, found);
+      }
+      const there = columns?.textEnds.length ?? 0;
+      if (looks.size === 0 || looks.size * worthShare < there) return;
+      for (const step of state.news) this.#outdated.add(step);
+      const writer = new ColumnsWriter(state.position, columns);
+      for (const one of this.#noted) {
+        const found = looks.get(one);
+        if (found) writer.add(one.words.join("\0"), one.names, found);
+        else if (columns && !one.facts) this.#copy(columns, one, writer);
+      }
+      // Steps of other goals stay as they are.
+      for (let step = 0; step < there; step += 1)
+        if (columns && !this.#isOutdated(columns, step)) writer.copy(step);
       writeColumns(this.#path, writer.columns());
     });
   }
 
-  #add({ words, names, facts }: Noted, columns: Columns | undefined, writer: ColumnsWriter): void {
-    if (!facts) {
-      const step = columns && this.#find(columns, words);
-      if (columns && step !== undefined) writer.copy(columns, step);
-      return;
-    }
+  /** What the files of a step look like that holds just what its verdict was about, or nothing where that cannot be told. */
+  #looksOf({ words, names, facts = [] }: Noted): readonly Look[] | undefined {
     const { stamps, made } = this.#records.state();
     const looks: Look[] = [];
     for (const [i, name] of names.entries()) {
-      const [stamp, fact] = [stamps.get(name), facts[i]];
+      const fact = facts[i];
+      let stamp = this.#stamps.get(name);
+      if (!stamp) {
+        stamp = stamps.get(name);
+        if (stamp) this.#stamps.set(name, stamp);
+      }
       // What was read a moment ago may be written again without its time moving: it has no stamp yet.
-      if (!stamp || fact?.kind !== "present" || made.meaning(name, stamp.digest) !== fact.digest) return;
+      if (!stamp || fact?.kind !== "present" || made.meaning(name, stamp.digest) !== fact.digest)
+        return undefined;
       looks.push(stamp);
     }
-    if (words.every((word) => !word.includes("\0"))) writer.add(words.join("\0"), names, looks);
+    return words.every((word) => !word.includes("\0")) ? looks : undefined;
   }
 
-  /** Steps of other goals stay as they are. */
-  #addOthers(columns: Columns, writer: ColumnsWriter): void {
-    for (let step = 0; step < columns.textEnds.length; step += 1)
-      if (!this.#outdated.has(idOf(textOf(columns, step)))) writer.copy(columns, step);
+  #copy(columns: Columns, { words: [id = ""] }: Noted, writer: ColumnsWriter): void {
+    const next = this.#copyNext;
+    this.#byStep ??= isCalled(columns, next, id) ? undefined : indexOf(columns);
+    const step = isCalled(columns, next, id) ? next : this.#byStep?.get(id);
+    if (step === undefined || this.#isOutdated(columns, step)) return;
+    this.#copyNext = step + 1;
+    writer.copy(step);
+  }
+
+  #isOutdated(columns: Columns, step: number): boolean {
+    return this.#outdated.size > 0 && this.#outdated.has(idOf(textOf(columns, step)));
   }
 
   #find(columns: Columns, words: readonly string[]): number | undefined {
@@ -145,7 +189,7 @@ export class UntouchedFiles implements Untouched {
     const since = columns && changesSince(this.#statePath, columns);
     if (!columns || !since) return undefined;
     this.#columns = columns;
-    this.#outdated = since;
+    for (const step of since) this.#outdated.add(step);
     return columns;
   }
 }

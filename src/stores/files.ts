@@ -181,9 +181,9 @@ class Files implements FileStore {
   }
 
   async close(): Promise<void> {
+    await this.#contents.remember(this.untouched.made);
     await this.#contents.close();
-    await this.#records.close();
-    this.untouched.close();
+    await this.#records.close(() => this.untouched.close());
     guardedSync("close", this.#directory, () => this.#runs.close());
     guardedSync("close", this.#directory, () => this.#ownPresence?.leave());
   }
@@ -209,6 +209,7 @@ class Files implements FileStore {
   #record(step: Step, trace: Trace): Result<void> {
     const noted = this.#records.write((state) => state.setTrace(step.id, trace));
     if (noted.ok) this.#told.set(step.id, trace.attempt);
+    this.untouched.recorded(step.id);
     return noted;
   }
 

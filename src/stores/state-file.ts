@@ -51,13 +51,39 @@ const seenIn = (stats: BigIntStats): Seen => ({
 
 /**
  * Gives each whole line from a byte on to `take`, without its end. Answers where the last of them ends, and what
- * follows it. Read in chunks: 100 000 records are longer than a string may be.
+ * follows it.
  */
-export function readLines(
+export const readLines = (descriptor: number, start: number, take: (line: string) => void): LinesRead =>
+  readBlocks(descriptor, start, (bytes) => {
+    for (const line of bytes.toString("utf8").split("\n")) take(line);
+  });
+
+/** The same with the bytes of each line, which are good until `take` returns, and where they stand. */
+export const readRanges = (
   descriptor: number,
   start: number,
-  take: (line: string) => void,
-): { readonly end: number; readonly rest: string } {
+  take: (line: Buffer, offset: number) => void,
+): LinesRead =>
+  readBlocks(descriptor, start, (bytes, offset) => {
+    for (let from = 0; from <= bytes.length; ) {
+      const end = bytes.indexOf(newline, from);
+      const to = end < 0 ? bytes.length : end;
+      take(bytes.subarray(from, to), offset + from);
+      from = to + 1;
+    }
+  });
+
+interface LinesRead {
+  readonly end: number;
+  readonly rest: string;
+}
+
+/** Whole lines, many at once, without the end of the last. Read in chunks: 100 000 records are longer than a string may be. */
+function readBlocks(
+  descriptor: number,
+  start: number,
+  take: (lines: Buffer, offset: number) => void,
+): LinesRead {
   let chunk = Buffer.alloc(Math.min(chunkBytes, fstatSync(descriptor).size - start + 1));
   let held = 0;
   let end = start;
@@ -68,7 +94,7 @@ export function readLines(
     held += count;
     const last = chunk.lastIndexOf(newline, held - 1);
     if (last >= 0) {
-      for (const line of chunk.toString("utf8", 0, last).split("\n")) take(line);
+      take(chunk.subarray(0, last), at - held);
       chunk.copyWithin(0, last + 1, held);
       held -= last + 1;
       end = at - held;

@@ -1,10 +1,11 @@
 // All that the lines of a state file say together, whatever order they were read in pieces. Knows nothing of the file.
-import { Intents } from "./state-intents.js";
+import { Intents, type PendingIntent } from "./state-intents.js";
 import {
   header,
   intentLines,
   type Line,
   leftIn,
+  lineAt,
   lineIn,
   namesOtherBytes,
   stampIn,
@@ -14,15 +15,28 @@ import {
   traceLines,
   written,
 } from "./state-line.js";
-import { MadeIndex } from "./state-made.js";
+import { MadeIndex, type SavedMade } from "./state-made.js";
+import type { Place, PlaceColumns } from "./state-places.js";
 import { Shelf } from "./state-shelf.js";
+import { LineSource } from "./state-source.js";
 import { Texts } from "./state-texts.js";
+
+/** What a file says, as the places of its lines and what few lines there are that cannot be told by one. */
+export interface SavedKept {
+  readonly stamps: PlaceColumns;
+  readonly traces: PlaceColumns;
+  readonly made: SavedMade;
+  readonly intents: ReadonlyMap<string, PendingIntent>;
+  readonly texts: ReadonlyMap<string, string | Place>;
+}
 
 /** Lives as long as the state it belongs to. */
 export class Kept {
-  readonly #texts = new Texts();
-  readonly stamps = new Shelf(stampIn);
-  readonly traces = new Shelf((line) => traceIn(line, this.#texts));
+  /** From what lines are read again whose places are all that is kept of them. */
+  readonly source = new LineSource();
+  readonly #texts = new Texts((key, place) => this.#textAt(key, place));
+  readonly stamps = new Shelf(this.source, stampIn);
+  readonly traces = new Shelf(this.source, (line) => traceIn(line, this.#texts));
   readonly made = new MadeIndex(this.traces);
   readonly intents = new Intents(this.#texts);
 
@@ -41,21 +55,31 @@ export class Kept {
   /** Takes in one line. Answers what it is, or nothing where it is damaged. */
   take(text: string): { readonly kind: Line[0]; readonly key: string } | undefined {
     const line = lineIn(text);
-    if (line) this.#take(line.kind, line.key, text);
+    if (line) this.#take(line.kind, line.key, { line: text, place: undefined });
     return line;
   }
 
-  #take(kind: Line[0], key: string, text: string): void {
+  /** The same with a line that `source` can read again at a place. */
+  takeAt(bytes: Buffer, place: Place): { readonly kind: Line[0]; readonly key: string } | undefined {
+    const line = lineAt(bytes);
+    // Nearly half of all lines, and nothing of them is looked at now.
+    if (line?.kind === "stamp") this.stamps.put(line.key, place);
+    else if (line) this.#take(line.kind, line.key, { line: bytes.toString(), place });
+    return line;
+  }
+
+  #take(kind: Line[0], key: string, read: PendingIntent): void {
+    const { line: text, place } = read;
     switch (kind) {
       case "text":
-        this.#texts.set(key, textIn(text));
+        this.#texts.set(key, place ?? textIn(text));
         break;
       case "trace":
-        this.#recorded(key, text);
+        this.#recorded(key, read);
         break;
       case "intent":
         this.made.intended(key, text);
-        this.intents.put(key, text);
+        this.intents.put(key, text, place);
         break;
       case "made":
         this.#recorded(key, this.intents.end(key, text));
@@ -78,11 +102,38 @@ export class Kept {
     }
   }
 
-  #recorded(step: string, text: string | undefined): void {
-    if (text === undefined) return;
+  #recorded(step: string, read: PendingIntent | undefined): void {
+    if (!read) return;
     this.intents.delete(step);
-    this.traces.put(step, text);
-    this.made.recorded(step, { aliases: namesOtherBytes(text) });
+    this.traces.put(step, read.place ?? read.line);
+    this.made.recorded(step, { aliases: namesOtherBytes(read.line) });
+  }
+
+  #textAt(key: string, place: Place): string | undefined {
+    const text = this.source.line(place);
+    const line = lineIn(text);
+    return line?.kind === "text" && line.key === key ? textIn(text) : undefined;
+  }
+
+  /** All of it by places, or nothing where something was taken in without one. */
+  saved(): SavedKept | undefined {
+    const [stamps, traces] = [this.stamps.columns(), this.traces.columns()];
+    if (!stamps || !traces || this.source.files > 1) return undefined;
+    const [made, intents] = [this.made.saved(), this.intents.saved()];
+    return { stamps, traces, made, intents, texts: this.#texts.saved() };
+  }
+
+  /** Takes over what was saved of a file that `source` has opened as its first. */
+  load({ stamps, traces, made, intents, texts }: SavedKept): void {
+    this.stamps.load(stamps);
+    this.traces.load(traces);
+    this.made.load(made);
+    this.intents.load(intents);
+    for (const [key, text] of texts) this.#texts.set(key, text);
+  }
+
+  textKeys(): IterableIterator<string> {
+    return this.#texts.keys();
   }
 
   /** A whole file that says the same. */

@@ -100,6 +100,36 @@ export function lineIn(text: string): { readonly kind: Line[0]; readonly key: st
   return kind && { kind, key: keyOf(text, kind) };
 }
 
+/** The same of a line as bytes, which are not made a text for it: that is a third of the time that reading a large file takes. */
+export function lineAt(bytes: Buffer): { readonly kind: Line[0]; readonly key: string } | undefined {
+  if (!holdsAt(bytes)) return undefined;
+  const kindEnd = bytes.indexOf(quote, bodyStart + 1);
+  const found = bytes.toString("latin1", bodyStart + 1, kindEnd);
+  const kind = kinds.find((one) => one === found);
+  if (!kind) return undefined;
+  const start = kindEnd + 3;
+  const key = bytes.toString("utf8", start, bytes.indexOf(quote, start));
+  return { kind, key: key.includes("\\") ? String(fieldsOf(bytes.toString())[2]) : key };
+}
+
+const quote = 0x22;
+const sealStart = '["'.length;
+const sealEnd = sealStart + "12345678".length;
+
+function holdsAt(bytes: Buffer): boolean {
+  // `["12345678",` … `]`
+  const isLine =
+    bytes.length > bodyStart &&
+    bytes[0] === 0x5b &&
+    bytes[1] === quote &&
+    bytes[sealEnd] === quote &&
+    bytes[sealEnd + 1] === 0x2c &&
+    bytes[bytes.length - 1] === 0x5d;
+  if (!isLine) return false;
+  const seal = Number.parseInt(bytes.toString("latin1", sealStart, sealEnd), 16);
+  return seal === crc32(bytes.subarray(bodyStart, -1), format);
+}
+
 /** Cut out of the text: to parse 200 000 lines takes 0.8 s, and most builds need few of them. */
 function keyOf(text: string, kind: string): string {
   const start = bodyStart + `"${kind}","`.length;
@@ -114,6 +144,18 @@ const fieldsOf = (text: string): readonly unknown[] => JSON.parse(text) as reado
 export function traceLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
   const { texts, written } = withKeys(trace, there);
   return [...texts, ["trace", step, written]];
+}
+
+/** What has to be written of a trace for it to say nothing of one output. */
+export function linesWithout(
+  name: string,
+  step: string,
+  trace: Trace | undefined,
+  there: ReadonlySet<string>,
+): Line[] {
+  const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
+  if (!trace || outputs.length === trace.outputs.length) return [];
+  return outputs.length === 0 ? [["no-trace", step]] : traceLines(step, { ...trace, outputs }, there);
 }
 
 /** The same of a trace that will hold once its outputs have their names. */

@@ -3,6 +3,13 @@ import type { Digest, Trace } from "../core/trace.js";
 import { intentIn, type Line, type Made, type MadeBy } from "./state-line.js";
 import type { Shelf } from "./state-shelf.js";
 
+/** All but what the traces say themselves. */
+export interface SavedMade {
+  readonly intents: ReadonlyMap<string, readonly string[]>;
+  readonly left: ReadonlyMap<string, MadeBy>;
+  readonly aliased: readonly string[];
+}
+
 /** Lives as long as the state it belongs to. Traces are read from their lines only for questions that need all of them. */
 export class MadeIndex {
   readonly #traces: Shelf<Trace>;
@@ -42,6 +49,16 @@ export class MadeIndex {
   clear(): void {
     this.#intents.clear();
     this.#left.clear();
+  }
+
+  saved(): SavedMade {
+    return { intents: this.#intents, left: this.#left, aliased: this.#aliased.steps() };
+  }
+
+  load({ intents, left, aliased }: SavedMade): void {
+    for (const [step, lines] of intents) this.#intents.set(step, [...lines]);
+    for (const [name, made] of left) this.#left.set(name, made);
+    for (const step of aliased) this.#aliased.add(step);
   }
 
   /** What a file with these bytes says: what was recorded of them, or else themselves. */
@@ -107,6 +124,11 @@ class StepsByName {
 
   add(step: string): void {
     this.#unread.add(step);
+  }
+
+  /** All that were added. */
+  steps(): readonly string[] {
+    return [...new Set([...this.#unread, ...[...this.#steps.values()].flatMap((steps) => [...steps])])];
   }
 
   get isEmpty(): boolean {

@@ -1,6 +1,7 @@
 // Texts of recipes that many records have, each written once and known by its key. Knows nothing of lines or of files.
 import { createHash } from "node:crypto";
 import type { Parts } from "../core/trace.js";
+import type { Place } from "./state-places.js";
 
 /** A long text is its key, in a list of one; parts whose names begin alike may together be the key of a block of them. */
 type WrittenPart = string | readonly [key: string] | { readonly parts: string };
@@ -57,15 +58,29 @@ export const areWritten = (parts: unknown): parts is WrittenParts =>
 
 /** Lives as long as the state it belongs to. */
 export class Texts {
-  readonly #texts = new Map<string, string>();
+  readonly #texts = new Map<string, string | Place>();
+  readonly #read: (key: string, place: Place) => string | undefined;
   /** Keys of blocks → what they hold together: 2 000 records that each unfold the same take 0.1 s. */
   readonly #unfolded = new Map<string, Parts | undefined>();
+
+  /** `read` answers the text of the line at a place, or nothing where that is not the key's any more. */
+  constructor(read: (key: string, place: Place) => string | undefined) {
+    this.#read = read;
+  }
 
   get size(): number {
     return this.#texts.size;
   }
 
-  set(key: string, text: string): void {
+  keys(): IterableIterator<string> {
+    return this.#texts.keys();
+  }
+
+  saved(): ReadonlyMap<string, string | Place> {
+    return this.#texts;
+  }
+
+  set(key: string, text: string | Place): void {
     this.#texts.set(key, text);
     this.#unfolded.clear();
   }
@@ -79,12 +94,20 @@ export class Texts {
         blocks.push(part.parts);
         continue;
       }
-      const text = typeof part === "string" ? part : this.#texts.get(part[0]);
+      const text = typeof part === "string" ? part : this.#get(part[0]);
       if (text === undefined) return undefined;
       own[name] = text;
     }
     const unfolded = this.#unfold(blocks);
     return unfolded && { ...unfolded, ...own };
+  }
+
+  #get(key: string): string | undefined {
+    const text = this.#texts.get(key);
+    if (text === undefined || typeof text === "string") return text;
+    const read = this.#read(key, text);
+    if (read !== undefined) this.#texts.set(key, read);
+    return read;
   }
 
   #unfold(keys: readonly string[]): Parts | undefined {
@@ -96,7 +119,7 @@ export class Texts {
   #together(keys: readonly string[]): Parts | undefined {
     const together: Record<string, string> = {};
     for (const key of keys) {
-      const text = this.#texts.get(key);
+      const text = this.#get(key);
       const parts: unknown = text?.startsWith("{") ? parsed(text) : undefined;
       // A block holds no other blocks: one that named itself would have no end.
       if (!areWritten(parts) || Object.values(parts).some(isBlock)) return undefined;

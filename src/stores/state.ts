@@ -6,34 +6,28 @@ import {
   append,
   makeFolderOf,
   type Position,
-  readLines,
   replace,
   seen,
   setAside,
   unshare,
   withFile,
 } from "./state-file.js";
+import { type StateIndex, takeIndex } from "./state-index.js";
 import { Kept } from "./state-kept.js";
 import {
   header,
   intentLines,
-  isCurrent,
   type Line,
+  linesWithout,
   type MadeBy,
   type Stamp,
   stampLine,
   traceLines,
-  versionIn,
   written,
 } from "./state-line.js";
+import { isForeign, isIndexOld, largeBytes, type StateOptions, takeLines } from "./state-reading.js";
 
 export type { Stamp } from "./state-line.js";
-
-export interface StateOptions {
-  /** Without it nothing is written, mended or moved. */
-  readonly writable?: boolean;
-  readonly warn?: (warning: Warning) => void;
-}
 
 /** Dead lines that are worth a rewrite; below that, reading them costs less than a millisecond. */
 const slack = 2_000;
@@ -51,6 +45,8 @@ export class State {
   readonly made = this.#kept.made;
   /** What was to be published when its process was last heard of. */
   readonly intents = this.#kept.intents;
+  /** Steps of which somebody else has written since this was made. */
+  readonly news = new Set<string>();
   /** Step → what this process has written as an intent into the file that is there. */
   readonly #intended = new Map<string, Trace>();
   /** The keys of those texts that the file holds. */
@@ -58,6 +54,10 @@ export class State {
   readonly #path: string;
   readonly #writable: boolean;
   readonly #warn: (warning: Warning) => void;
+  readonly #largeBytes: number;
+  #isOpen = false;
+  /** How far what is kept of the places of lines reaches. */
+  #indexed = 0;
   #read: Position = { inode: 0n, bytes: 0 };
   #lines = 0;
   #damaged = 0;
@@ -67,16 +67,37 @@ export class State {
   #tail: "ended" | "unended" | "torn" = "ended";
   #hasWritten = false;
 
-  constructor(path: string, { writable = true, warn = () => {} }: StateOptions = {}) {
+  constructor(path: string, options: StateOptions = {}) {
+    const { writable = true, warn = () => {}, index, largeBytes: large = largeBytes } = options;
     this.#path = path;
+    this.#largeBytes = large;
     this.#writable = writable;
     this.#warn = warn;
+    if (index !== undefined) this.#begunAt(takeIndex(index, path, this.#kept));
     this.refresh();
     // What looks torn may be a line that another process is writing right now.
     if (this.#tail === "torn") this.refresh();
     if (this.#tail === "torn") this.#damaged += 1;
     if (this.#foreign && !writable) warn({ warning: "state-foreign", path, kept: path });
     if (this.#damaged > 0) warn({ warning: "state-damaged", path, lines: this.#damaged });
+    this.#isOpen = true;
+  }
+
+  /** Whether so much was written since it was last kept where the lines of the file stand that it is worth keeping anew. */
+  get isIndexOld(): boolean {
+    return this.#writable && isIndexOld(this.#read.bytes, this.#indexed, this.#largeBytes);
+  }
+
+  /** Where all lines stand. Nothing where there is damage: then it is told of by whoever reads the file next. */
+  indexed(): StateIndex | undefined {
+    if (this.#damaged > 0 || this.#foreign || this.#tail !== "ended") return undefined;
+    const kept = this.#kept.saved();
+    return kept && { ...this.#read, lines: this.#lines, kept };
+  }
+
+  /** Gives back what is held of the file. Nothing may be asked for after that. */
+  close(): void {
+    this.#kept.source.close();
   }
 
   /** How far the file has been read. */
@@ -92,7 +113,8 @@ export class State {
     // Another file: somebody has rewritten it, or cut it short.
     if (file.inode !== this.#read.inode || file.size < this.#read.bytes) this.#begin(file.inode);
     if (file.size === this.#read.bytes) return false;
-    withFile(this.#path, "r", (descriptor) => this.#takeFrom(descriptor));
+    if (file.size - this.#read.bytes >= this.#largeBytes) this.#takeFrom(this.#kept.source.open(this.#path));
+    else withFile(this.#path, "r", (descriptor) => this.#takeFrom({ descriptor }));
     return true;
   }
 
@@ -145,7 +167,8 @@ export class State {
   /** Forgets that dmake published anything under this name. */
   forget(name: string): void {
     const steps = new Set(this.made.of(name).map(({ step }) => step));
-    this.#record(() => [["no-left", name], ...[...steps].flatMap((step) => this.#linesWithout(name, step))]);
+    const without = (step: string) => linesWithout(name, step, this.traces.get(step), this.#textsThere);
+    this.#record(() => [["no-left", name], ...[...steps].flatMap(without)]);
   }
 
   /** Rewrites the file if most of it is superseded, or some of it damaged. One process at a time: two would lose what is written between. */
@@ -167,15 +190,6 @@ export class State {
     if (!this.#writable || this.#foreign) return false;
     const live = this.#kept.size;
     return this.#damaged > 0 || (this.#hasWritten && this.#lines - live >= Math.max(slack, live));
-  }
-
-  #linesWithout(name: string, step: string): Line[] {
-    const trace = this.traces.get(step);
-    const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
-    if (!trace || outputs.length === trace.outputs.length) return [];
-    return outputs.length === 0
-      ? [["no-trace", step]]
-      : traceLines(step, { ...trace, outputs }, this.#textsThere);
   }
 
   /** Appends lines and takes them in, as if they had been read. They depend on what the file holds already. */
@@ -235,6 +249,7 @@ export class State {
 
   #begin(inode: bigint): void {
     this.#read = { inode, bytes: 0 };
+    this.#indexed = 0;
     this.#lines = 0;
     this.#damaged = 0;
     this.#forgetWritten();
@@ -246,35 +261,22 @@ export class State {
     this.#intended.clear();
   }
 
-  #takeFrom(descriptor: number): void {
+  /** With a `base`, lines are known by their places, counted from there. */
+  #takeFrom(from: { readonly descriptor: number; readonly base?: number }): void {
     const isFirst = this.#read.bytes === 0;
-    const found = { whole: 0, headers: [] as string[] };
-    const { end, rest } = readLines(descriptor, this.#read.bytes, (text) => {
-      if (text === "") return;
-      this.#lines += 1;
-      if (this.#take(text)) found.whole += 1;
-      else this.#takeOther(text, found.headers);
+    const taken = takeLines(this.#kept, { ...from, bytes: this.#read.bytes }, (kind, key) => {
+      if (kind === "text") this.#textsThere.add(key);
+      else if (kind !== "stamp" && this.#isOpen) this.news.add(key);
     });
-    this.#read = { ...this.#read, bytes: end };
+    this.#lines += taken.lines;
+    this.#damaged += taken.damaged;
+    this.#read = { ...this.#read, bytes: taken.end };
     // All of a line but its end may have been written.
-    this.#tail = rest === "" ? "ended" : this.#take(rest) ? "unended" : "torn";
+    const isWhole = taken.rest !== "" && this.#take(taken.rest);
+    this.#tail = taken.rest === "" ? "ended" : isWhole ? "unended" : "torn";
     if (!isFirst) return;
-    if (this.#tail === "unended") found.whole += 1;
-    this.#foreign = found.headers.some((version) => !isCurrent(version)) || this.#isStrange(found, rest);
+    this.#foreign = isForeign(isWhole ? { ...taken, whole: taken.whole + 1 } : taken);
     if (this.#foreign) this.#forgetAll();
-  }
-
-  /** A line that is no record: a header, or a damaged one. */
-  #takeOther(text: string, headers: string[]): void {
-    const version = versionIn(text);
-    if (version === undefined) this.#damaged += 1;
-    else headers.push(version);
-  }
-
-  /** Whether nothing in the file is ours. A header that is damaged says nothing: whole lines then say whose they are. */
-  #isStrange({ whole, headers }: { whole: number; headers: readonly string[] }, rest: string): boolean {
-    if (whole > 0 || headers.length > 0) return false;
-    return this.#lines > 0 || !header.startsWith(rest);
   }
 
   #forgetAll(): void {
@@ -288,5 +290,13 @@ export class State {
     const line = this.#kept.take(text);
     if (line?.kind === "text") this.#textsThere.add(line.key);
     return line !== undefined;
+  }
+
+  #begunAt(known: StateIndex | undefined): void {
+    if (!known) return;
+    for (const key of this.#kept.textKeys()) this.#textsThere.add(key);
+    this.#read = { inode: known.inode, bytes: known.bytes };
+    this.#lines = known.lines;
+    this.#indexed = known.bytes;
   }
 }

@@ -1,19 +1,7 @@
 // Steps with what their files looked like, in columns that are read and written in one go. Knows nothing of what the columns are for.
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname } from "node:path";
 import { version as nodeVersion } from "node:process";
-import { deserialize, serialize } from "node:v8";
-import { crc32 } from "node:zlib";
 import type { Look } from "./file-look.js";
+import { readSealed, writeSealed } from "./sealed-file.js";
 import type { Position } from "./state-file.js";
 
 /** Of other formats, of other versions of Node and of damaged files nothing is believed: then all is judged, as without it. */
@@ -75,6 +63,12 @@ export function isAt({ texts, textEnds }: Columns, step: number, words: readonly
   return at === end + 1;
 }
 
+/** Whether a step has this name. */
+export function isCalled({ texts, textEnds }: Columns, step: number, id: string): boolean {
+  const at = step === 0 ? 0 : (textEnds[step - 1] ?? 0);
+  return step < textEnds.length && texts.startsWith(id, at) && texts.charCodeAt(at + id.length) === 0;
+}
+
 export function indexOf(columns: Columns): Map<string, number> {
   const steps = new Map<string, number>();
   for (let step = 0; step < columns.textEnds.length; step += 1) steps.set(idOf(textOf(columns, step)), step);
@@ -101,77 +95,50 @@ const isWhole = ({
   textEnds.length === fileEnds.length;
 
 export function readColumns(path: string): Sealed | undefined {
-  try {
-    const bytes = readFileSync(path);
-    const body = bytes.subarray(4);
-    if (bytes.length < 4) return undefined;
-    const seal = bytes.readUInt32LE(0);
-    if (crc32(body) !== seal) return undefined;
-    const columns = deserialize(body) as Columns;
-    return isWhole(columns) ? { ...columns, seal } : undefined;
-  } catch {
-    return undefined;
-  }
+  const found = readSealed(path);
+  const columns = found?.value as Columns | undefined;
+  return found && columns && isWhole(columns) ? { ...columns, seal: found.seal } : undefined;
 }
 
-/** What a killed process has left half written is in nobody's way after so long. */
-const abandonedMs = 60_000;
+export const writeColumns = (path: string, columns: Columns): void => writeSealed(path, columns);
 
-/** Not synced: after a power cut it is damaged, and known to be. While another process writes, that one's is as good. */
-export function writeColumns(path: string, columns: Columns): void {
-  const body = serialize(columns);
-  const seal = Buffer.alloc(4);
-  seal.writeUInt32LE(crc32(body), 0);
-  const next = `${path}.next`;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const there = statSync(next, { throwIfNoEntry: false });
-  if (there && Date.now() - there.mtimeMs > abandonedMs) rmSync(next, { force: true });
-  let isOurs = false;
-  try {
-    // Its owner's alone, as the Datafile's copy beside it: commands are in it.
-    const descriptor = openSync(next, "wx", 0o600);
-    isOurs = true;
-    try {
-      writeFileSync(descriptor, Buffer.concat([seal, body]));
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(next, path);
-  } catch (error) {
-    if (isOurs) rmSync(next, { force: true });
-    else if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
-    throw error;
-  }
-}
-
-/** Puts steps into columns, each once: the first counts. */
+/** Puts steps into columns, each once: the first counts. Those that are taken over come from one source. */
 export class ColumnsWriter {
   readonly #position: Position;
+  readonly #source: Columns | undefined;
   readonly #texts: string[] = [];
   readonly #textEnds: number[] = [];
   readonly #files: number[] = [];
   readonly #fileEnds: number[] = [];
-  readonly #looks: bigint[] = [];
-  readonly #steps = new Set<string>();
+  readonly #looks: Looks;
+  /** Names of the steps that were looked at anew. */
+  readonly #added = new Set<string>();
+  /** 1 for a step of the source that was taken over. */
+  readonly #taken: Uint8Array;
   /** Name → its number, of files that were looked at anew. */
   readonly #numbers = new Map<string, number>();
-  /** Number in the columns that are copied from → number here. */
-  readonly #copied = new Map<number, number>();
+  /** Number in the source → number here, plus one. */
+  readonly #copied: Uint32Array;
   #length = 0;
 
-  constructor(position: Position) {
+  constructor(position: Position, source?: Columns) {
     this.#position = position;
+    this.#source = source;
+    this.#looks = new Looks(source?.looks);
+    this.#taken = new Uint8Array(source?.textEnds.length ?? 0);
+    this.#copied = new Uint32Array((source?.looks.length ?? 0) / numbersOfLook);
   }
 
   add(text: string, names: readonly string[], looks: readonly Look[]): void {
-    if (!this.#begin(text)) return;
+    const id = idOf(text);
+    if (this.#added.has(id)) return;
+    this.#added.add(id);
+    this.#begin(text);
     for (const [i, name] of names.entries()) {
       const look = looks[i];
       let number = this.#numbers.get(name);
       if (number === undefined && look) {
-        number = this.#looks.length / numbersOfLook;
-        const { ctimeNs, mtimeNs, size, inode, device } = look;
-        this.#looks.push(...[ctimeNs, mtimeNs, size, inode, device].map(BigInt));
+        number = this.#looks.add(look);
         this.#numbers.set(name, number);
       }
       this.#files.push(number ?? 0);
@@ -179,19 +146,23 @@ export class ColumnsWriter {
     this.#fileEnds.push(this.#files.length);
   }
 
-  /** Takes a step over from other columns. */
-  copy(columns: Columns, step: number): void {
-    if (!this.#begin(textOf(columns, step))) return;
-    const { files, fileEnds, looks } = columns;
-    for (const file of files.subarray(step === 0 ? 0 : fileEnds[step - 1], fileEnds[step])) {
-      let number = this.#copied.get(file);
-      if (number === undefined) {
-        number = this.#looks.length / numbersOfLook;
-        const at = file * numbersOfLook;
-        for (const one of looks.subarray(at, at + numbersOfLook)) this.#looks.push(one);
-        this.#copied.set(file, number);
+  /** Takes a step over from the source, unless another was added in its place. */
+  copy(step: number): void {
+    const source = this.#source;
+    if (!source || this.#taken[step] === 1) return;
+    this.#taken[step] = 1;
+    const text = textOf(source, step);
+    if (this.#added.size > 0 && this.#added.has(idOf(text))) return;
+    this.#begin(text);
+    const end = source.fileEnds[step] ?? 0;
+    for (let i = step === 0 ? 0 : (source.fileEnds[step - 1] ?? 0); i < end; i += 1) {
+      const file = source.files[i] ?? 0;
+      let number = this.#copied[file] ?? 0;
+      if (number === 0) {
+        number = this.#looks.copy(file) + 1;
+        this.#copied[file] = number;
       }
-      this.#files.push(number);
+      this.#files.push(number - 1);
     }
     this.#fileEnds.push(this.#files.length);
   }
@@ -204,17 +175,63 @@ export class ColumnsWriter {
       textEnds: Uint32Array.from(this.#textEnds),
       files: Uint32Array.from(this.#files),
       fileEnds: Uint32Array.from(this.#fileEnds),
-      looks: BigInt64Array.from(this.#looks),
+      looks: this.#looks.all(),
     };
   }
 
-  #begin(text: string): boolean {
-    const id = idOf(text);
-    if (this.#steps.has(id)) return false;
-    this.#steps.add(id);
+  #begin(text: string): void {
     this.#texts.push(text);
     this.#length += text.length;
     this.#textEnds.push(this.#length);
-    return true;
   }
 }
+
+/** What files looked like, copied by halves of their numbers: 750 000 bigints, each made to be thrown away, take longer than all else. */
+class Looks {
+  readonly #from: Int32Array;
+  #looks: BigInt64Array;
+  #halves: Int32Array;
+  #count = 0;
+
+  constructor(source: BigInt64Array = new BigInt64Array(0)) {
+    this.#from = halvesOf(source);
+    this.#looks = new BigInt64Array(source.length + firstLooks * numbersOfLook);
+    this.#halves = halvesOf(this.#looks);
+  }
+
+  /** Answers the number of a file that looks like this. */
+  add({ ctimeNs, mtimeNs, size, inode, device }: Look): number {
+    const at = this.#next() * numbersOfLook;
+    for (const [i, one] of [ctimeNs, mtimeNs, size, inode, device].entries())
+      this.#looks[at + i] = BigInt(one);
+    return at / numbersOfLook;
+  }
+
+  /** The same of a file of the source. */
+  copy(file: number): number {
+    const number = this.#next();
+    const [from, to] = [file * 2 * numbersOfLook, number * 2 * numbersOfLook];
+    for (let i = 0; i < 2 * numbersOfLook; i += 1) this.#halves[to + i] = this.#from[from + i] ?? 0;
+    return number;
+  }
+
+  all(): BigInt64Array {
+    return this.#looks.slice(0, this.#count * numbersOfLook);
+  }
+
+  #next(): number {
+    if (this.#count * numbersOfLook === this.#looks.length) {
+      const more = new BigInt64Array(2 * this.#looks.length);
+      more.set(this.#looks);
+      this.#looks = more;
+      this.#halves = halvesOf(more);
+    }
+    this.#count += 1;
+    return this.#count - 1;
+  }
+}
+
+const firstLooks = 1024;
+
+const halvesOf = (looks: BigInt64Array): Int32Array =>
+  new Int32Array(looks.buffer, looks.byteOffset, 2 * looks.length);

@@ -155,6 +155,28 @@ test("a build that died while it published is completed first", async () => {
   assert.deepEqual(await ran(), []);
 });
 
+test("what a build has made and what has rested since is noted by that build", async () => {
+  // The second recipe goes on until what the first one made has lain still for long enough to be told by its looks.
+  const rested = createProject({
+    "Datafile.ts": `import { sh } from "dmake";
+export const early = sh("early.txt", {}, ({ $, output }) => $\`echo early > \${output}\`);
+export const late = sh("late.txt", { from: early }, ({ $, input, output }) =>
+  $\`until [ -n "$(find \${input} ! -newermt '-3 seconds')" ]; do :; done; echo late > \${output}\`);
+`,
+  });
+  try {
+    const build = await rested.run("late");
+    assert.equal(build.code, 0, build.stdout + build.stderr);
+    const kept = readFileSync(rested.path(noted), "latin1");
+    assert(kept.includes("echo early") && !kept.includes("echo late"));
+    appendFileSync(rested.path("early.txt"), "!");
+    const again = await rested.run("--json", "late");
+    assert.match(again.stdout, /"event":"running","step":"early.txt"/, "its edit is seen as ever");
+  } finally {
+    rested.remove();
+  }
+});
+
 test("a file that is damaged, or of something else, costs time and nothing more", async () => {
   await settle();
   writeFileSync(project.path(noted), "nothing of ours");

@@ -127,7 +127,7 @@ export const ownFiles = (folder: string): readonly string[] =>
   pathsIn(join(folder, ".dmake"), () => false).filter((path) => !untouched.test(path));
 
 /** There once everything has lain still for long enough; half of it is taken away by whoever writes it next. */
-const untouched = /^cache\/untouched(\.next)?$/;
+const untouched = /^cache\/(untouched|records)(\.next)?$/;
 
 function contentOf(path: string): string {
   const stats = lstatSync(path);

@@ -179,6 +179,50 @@ story("steps of other goals are kept, and a step that was untouched is taken ove
   assert(holds(step) && holds(names, "mv") && !holds(names));
 });
 
+story("of a step that was made anew nothing is taken over, be it by this process or by another", () => {
+  const others = ["other.txt", "in.txt"] as const;
+  note(step, others);
+  const here = open();
+  here.records.state();
+  here.untouched.recorded("out.txt");
+  assert(!here.untouched.holds(wordsOf(step), step));
+  const meanwhile = open();
+  must(meanwhile.records.write((state) => state.setTrace("other.txt", trace("0123456789abcdef"))));
+  must(here.records.read((state) => state.refresh()));
+  writeFileSync("new.txt", "n\n");
+  stamp(here, "new.txt");
+  const names = ["new.txt"];
+  here.untouched.keep([
+    { words: wordsOf(names), names, facts: names.map(present) },
+    { words: ["out.txt"], names: [] },
+    { words: wordsOf(others, "mv"), names: others, facts: others.map(present) },
+  ]);
+  here.untouched.close();
+  assert(holds(names));
+  assert(!holds(step), "it has another record than the one that was noted");
+  assert(!holds(others) && !holds(others, "mv"), "nobody here knows of what recipe it is now");
+});
+
+story("what was made is noted by what its files are found to hold, and its names are told once", () => {
+  const { untouched } = open();
+  untouched.keep([
+    { words: wordsOf(step), names: step, facts: step.map(present), isMade: true },
+    { words: ["other.txt"], names: ["other.txt"], facts: [present("other.txt")] },
+  ]);
+  assert.deepEqual(untouched.made, [...step]);
+});
+
+story("a few new steps among many are not worth writing all of them again", () => {
+  const many = Array.from({ length: 200 }, (_, i) => [`made${i}.txt`, "in.txt"] as const);
+  for (const [name] of many) writeFileSync(name, `${name}\n`);
+  note(...many);
+  const before = readFileSync(path);
+  note(["other.txt", "in.txt"]);
+  assert.deepEqual(readFileSync(path), before);
+  note(["other.txt", "in.txt"], step);
+  assert(holds(["other.txt", "in.txt"]) && holds(step) && many.every((one) => holds(one)));
+});
+
 story("it is its owner's alone, for commands are in it", () => {
   assert.equal(Number(statOf(path)?.mode ?? 0n) & 0o077, 0);
 });
