@@ -227,7 +227,12 @@ class Lap {
         ...{ needs: this.#needs, paused: this.#paused, stopping: this.#stop.signal },
         judgeAgain: (one) => this.#judgeAgain(one),
         ...(slots && { child: () => slots.child() }),
-        atRest: (one) => this.#seats.rest(one) && this.#bell.ring(),
+        atRest: (one) => {
+          const rests = this.#seats.rest(one);
+          if (rests) this.#bell.ring();
+          // As long as others fill all places, nobody waits for what this one makes.
+          return rests && this.#schedule.queued >= this.#options.jobs;
+        },
       },
     );
     if (!ended.ok) return this.#fail(step, ended.error);

@@ -122,6 +122,30 @@ export function intentLines(step: string, trace: Trace, there: ReadonlySet<strin
   return [...texts, ["intent", step, trace.outputs, { ...written, outputs: [] }]];
 }
 
+/** What a step made by its record `before`, and makes no more by the one `after`. */
+export function leftLines(step: string, before: Trace | undefined, after: Trace): Line[] {
+  const outputs = new Set(after.outputs.map(({ name }) => name));
+  const gone = before?.outputs.filter(({ name }) => !outputs.has(name)) ?? [];
+  return gone.map((made) => ["left", made.name, { ...made, step }]);
+}
+
+/** What has to be written for the record of a step to say nothing of this name any more. */
+export function linesWithout(
+  name: string,
+  [step, trace]: readonly [step: string, trace: Trace | undefined],
+  there: ReadonlySet<string>,
+): Line[] {
+  const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
+  if (!trace || outputs.length === trace.outputs.length) return [];
+  return outputs.length === 0 ? [["no-trace", step]] : traceLines(step, { ...trace, outputs }, there);
+}
+
+/** Lines of several traces without what is said twice in them. */
+export function textsOnce(lines: readonly Line[]): readonly Line[] {
+  const said = new Set<string>();
+  return lines.filter(([kind, key]) => kind !== "text" || (!said.has(key) && said.add(key)));
+}
+
 function withKeys(
   trace: Trace,
   there: ReadonlySet<string>,

@@ -19,9 +19,12 @@ import {
   intentLines,
   isCurrent,
   type Line,
+  leftLines,
+  linesWithout,
   type MadeBy,
   type Stamp,
   stampLine,
+  textsOnce,
   traceLines,
   versionIn,
   written,
@@ -34,6 +37,8 @@ export interface StateOptions {
   readonly writable?: boolean;
   readonly warn?: (warning: Warning) => void;
 }
+
+type Recorded = readonly [step: string, trace: Trace];
 
 /** Dead lines that are worth a rewrite; below that, reading them costs less than a millisecond. */
 const slack = 2_000;
@@ -103,25 +108,33 @@ export class State {
 
   /** Records a success. What the step made before and makes no more is still known to be ours. */
   setTrace(step: string, trace: Trace): void {
-    const outputs = new Set(trace.outputs.map(({ name }) => name));
-    const gone = this.traces.get(step)?.outputs.filter(({ name }) => !outputs.has(name)) ?? [];
-    const left = gone.map((made): Line => ["left", made.name, { ...made, step }]);
+    this.setTraces([[step, trace]]);
+  }
+
+  /** Many in one append. */
+  setTraces(all: readonly Recorded[]): void {
+    const left = all.flatMap(([step, trace]) => leftLines(step, this.traces.get(step), trace));
     // What was intended need not be said twice: a record is half of what is written of a small target.
-    const lines = (): Line[] =>
+    const lines = ([step, trace]: Recorded): Line[] =>
       this.#intended.get(step) === trace
         ? [["made", step, trace.attempt]]
         : traceLines(step, trace, this.#textsThere);
-    this.#record(() => [...lines(), ...left]);
-    this.#intended.delete(step);
+    this.#record(() => [...textsOnce(all.flatMap(lines)), ...left]);
+    for (const [step] of all) this.#intended.delete(step);
   }
 
   /**
    * To be called before outputs get their names: should this process die right then, they are still known to be ours,
-   * and the next one can give the rest of them their names and record `trace`.
+   * and the next one can give the rest of them their names and record the trace.
    */
   intend(step: string, trace: Trace): void {
-    this.#record(() => intentLines(step, trace, this.#textsThere));
-    this.#intended.set(step, trace);
+    this.intendAll([[step, trace]]);
+  }
+
+  intendAll(all: readonly Recorded[]): void {
+    const lines = ([step, trace]: Recorded) => intentLines(step, trace, this.#textsThere);
+    this.#record(() => textsOnce(all.flatMap(lines)));
+    for (const [step, trace] of all) this.#intended.set(step, trace);
   }
 
   /** Gives up what an attempt intended. What of it has its name is still known to be ours. */
@@ -145,7 +158,8 @@ export class State {
   /** Forgets that dmake published anything under this name. */
   forget(name: string): void {
     const steps = new Set(this.made.of(name).map(({ step }) => step));
-    this.#record(() => [["no-left", name], ...[...steps].flatMap((step) => this.#linesWithout(name, step))]);
+    const without = (step: string) => linesWithout(name, [step, this.traces.get(step)], this.#textsThere);
+    this.#record(() => [["no-left", name], ...[...steps].flatMap(without)]);
   }
 
   /** Rewrites the file if most of it is superseded, or some of it damaged. One process at a time: two would lose what is written between. */
@@ -167,15 +181,6 @@ export class State {
     if (!this.#writable || this.#foreign) return false;
     const live = this.#kept.size;
     return this.#damaged > 0 || (this.#hasWritten && this.#lines - live >= Math.max(slack, live));
-  }
-
-  #linesWithout(name: string, step: string): Line[] {
-    const trace = this.traces.get(step);
-    const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
-    if (!trace || outputs.length === trace.outputs.length) return [];
-    return outputs.length === 0
-      ? [["no-trace", step]]
-      : traceLines(step, { ...trace, outputs }, this.#textsThere);
   }
 
   /** Appends lines and takes them in, as if they had been read. They depend on what the file holds already. */
