@@ -126,6 +126,7 @@ export function wire(place: Place, { notice, warn, secrets, spans }: Told): Wire
     if (places) (await places).slots.close();
     await files.close();
     await tables.close();
+    ends.flush();
     await database.close();
     // Last: as long as anything of ours may be found, others must see that we live.
     presence.leave();

@@ -25,6 +25,11 @@ interface HistoryOptions {
   readonly later?: (write: () => void) => void;
 }
 
+export interface WrittenHistory extends History {
+  /** Writes what was to be written later. To be called before the process ends. */
+  flush(): void;
+}
+
 /** Some 60 000 attempts; with the file before it, the history of a year of hourly builds of ten targets. */
 const longestBytes = 32 * 2 ** 20;
 
@@ -33,12 +38,13 @@ const longestBytes = 32 * 2 ** 20;
  * `history.old.ndjson` in place of the one before. A disk that refuses costs lines and nothing else: no build may fail
  * for what is only there to be read.
  */
-export function createHistory(options: HistoryOptions): History {
+export function createHistory(options: HistoryOptions): WrittenHistory {
   const { run, later = (write) => write() } = options;
   let lines = "";
   const write = () => {
     const text = lines;
     lines = "";
+    if (text === "") return;
     try {
       append(options, Buffer.from(text));
     } catch {
@@ -51,6 +57,7 @@ export function createHistory(options: HistoryOptions): History {
       lines += `${JSON.stringify({ run, ...ended })}\n`;
       if (isFirst) later(write);
     },
+    flush: write,
   };
 }
 
