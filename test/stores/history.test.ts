@@ -154,6 +154,7 @@ test("lines that are written later are one append, and none is left when the pro
   assert.deepEqual(stepsIn("history.ndjson"), ["a", "b"]);
   history.note(ended("c"));
   history.flush();
+  assert.deepEqual(stepsIn("history.ndjson"), ["a", "b", "c"]);
   writes[1]!();
   assert.deepEqual(stepsIn("history.ndjson"), ["a", "b", "c"]);
 });
