@@ -99,7 +99,7 @@ export function wire(place: Place, { notice, warn, secrets, spans }: Told): Wire
   const database = lazyDatabase(place, notice, spans);
   const run = { id: randomBytes(8).toString("hex"), pid, host: hostname() };
   const presence = new Presence(ownFolder, run.id);
-  const ends = createHistory({ directory: ownFolder, run: run.id });
+  const ends = createHistory({ directory: ownFolder, run: run.id, later: setImmediate });
   const history: History = {
     note: (ended) => ends.note(secrets.size > 0 || ended.failure ? redactAll(ended, secrets) : ended),
   };
@@ -126,6 +126,7 @@ export function wire(place: Place, { notice, warn, secrets, spans }: Told): Wire
     if (places) (await places).slots.close();
     await files.close();
     await tables.close();
+    ends.flush();
     await database.close();
     // Last: as long as anything of ours may be found, others must see that we live.
     presence.leave();

@@ -65,7 +65,7 @@ class Lap {
     this.#world = world;
     this.#found = new Found(graph, world);
     this.#pools = new Pools(options.jobs, options.pools ?? new Map());
-    this.#seats = new Seats(this.#pools, world.slots, options.jobs);
+    this.#seats = new Seats(this.#pools, world.slots, options.jobs, () => this.#bell.ring());
     this.#schedule = new Schedule(graph, this.#pools, world.untouched);
     this.#facts = new Facts(world.stores);
     const ring = () => this.#bell.ring();
@@ -215,27 +215,22 @@ class Lap {
     this.#execute(judged, places).catch(this.#broken).finally(ended);
   }
 
-  /** Shared among those that run and those that are about to: a lone job gets the whole machine. */
-  #threadsFor({ cpu = 1 }: Places): number {
-    const { jobs, cores } = this.#options;
-    const busy = Math.min(jobs, this.#pools.takenOf("cpu") + this.#schedule.queued);
-    return Math.max(1, Math.min(cores, Math.max(cpu, Math.floor(cores / busy))));
-  }
-
   async #execute(judged: Judged, places: Places): Promise<void> {
     const { step } = judged;
     const { slots, emit, ...world } = this.#world;
-    const { forced, noWait = false, terminal = "stdout" } = this.#options;
+    const { forced, noWait = false, terminal = "stdout", cores, jobs } = this.#options;
+    const threads = this.#seats.threadsFor(places, { cores, queued: this.#schedule.queued });
     const ended = await tryOut(
       judged,
-      { threads: this.#threadsFor(places), ...(places.console && { terminal }) },
+      { threads, ...(places.console && { terminal }) },
       {
         ...world,
         ...{ emit, forced, noWait, graph: this.#graph, facts: this.#facts },
         ...{ needs: this.#needs, paused: this.#paused, stopping: this.#stop.signal },
         judgeAgain: (one) => this.#judgeAgain(one),
         ...(slots && { child: () => slots.child() }),
-        atRest: (one) => this.#seats.rest(one) && this.#bell.ring(),
+        // As long as others fill all places, nobody waits for what this one makes.
+        atRest: (one) => this.#seats.rest(one) && this.#schedule.queued >= jobs,
       },
     );
     if (!ended.ok) return this.#fail(step, ended.error);

@@ -42,8 +42,8 @@ export interface ExecuteOptions {
   readonly need: Job["need"];
   /** What is to be recorded of inputs, and of what was discovered, once the recipe has ended. */
   readonly settle: (judged: Judged, outcome: Outcome) => Promise<Result<Settled>>;
-  /** Called when the recipe is over and what it made is only on its way to the disk. */
-  readonly atRest?: () => void;
+  /** Called when the recipe is over and what it made is only on its way to the disk. Answers whether nobody waits for that. */
+  readonly atRest?: () => boolean;
   /** Where what was read comes from, for records that say so. */
   readonly origins: (inputs: readonly NamedDigest[]) => Promise<Result<readonly Origin[]>>;
   /** What a process that the recipe starts is given, besides marks. */

@@ -195,8 +195,8 @@ export interface Finished {
   /** Those of the attempt, but `unsettled` where one was touched while the recipe ran. */
   readonly inputs: readonly NamedDigest[];
   readonly discovered: readonly NamedDigest[];
-  /** To be called when only the disk is still waited for: another recipe may run meanwhile. */
-  readonly atRest?: () => void;
+  /** To be called when only the disk is still waited for: another recipe may run meanwhile. Answers whether others do. */
+  readonly atRest?: () => boolean;
   /** Where the inputs come from, however far up; for people. */
   readonly origins?: readonly Origin[];
 }

@@ -15,15 +15,29 @@ const restingAtMost = 16;
 export class Seats {
   readonly #pools: Pools;
   readonly #slots: Slots | undefined;
-  readonly #mayRest: boolean;
   readonly #resting = new Set<Step>();
   readonly #held = new Map<Step, Held>();
+  readonly #jobs: number;
+  /** Told when places are given back before their step has ended. */
+  readonly #free: () => void;
 
-  constructor(pools: Pools, slots: Slots | undefined, jobs: number) {
-    // With one job at a time, one target after the other is what people expect.
-    this.#mayRest = jobs > 1;
+  constructor(pools: Pools, slots: Slots | undefined, jobs: number, free: () => void) {
     this.#pools = pools;
     this.#slots = slots;
+    this.#jobs = jobs;
+    this.#free = free;
+  }
+
+  /**
+   * How many threads a step with these places may use: shared among those that run and those that are about to, so that a
+   * lone job gets the whole machine.
+   */
+  threadsFor(
+    { cpu = 1 }: Places,
+    { cores, queued }: { readonly cores: number; readonly queued: number },
+  ): number {
+    const busy = Math.min(this.#jobs, this.#pools.takenOf("cpu") + queued);
+    return Math.max(1, Math.min(cores, Math.max(cpu, Math.floor(cores / busy))));
   }
 
   /** Answers what a step now holds, for which the pools have room; nothing where others have taken the machine. */
@@ -41,9 +55,11 @@ export class Seats {
    * each spend more time on the disk than at work. Answers whether there was room for that.
    */
   rest(step: Step): boolean {
-    if (!this.#mayRest || this.#resting.size >= restingAtMost) return false;
+    // With one job at a time, one target after the other is what people expect.
+    if (this.#jobs < 2 || this.#resting.size >= restingAtMost) return false;
     this.release(step);
     this.#resting.add(step);
+    this.#free();
     return true;
   }
 

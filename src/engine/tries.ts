@@ -31,8 +31,8 @@ export interface TriesOptions {
   readonly paused: Paused;
   /** Judges a step as things are now. */
   readonly judgeAgain: (step: Step) => Promise<Result<Judged | "waiting">>;
-  /** Called when the recipe of a step is over and what it made is only on its way to the disk. */
-  readonly atRest?: (step: Step) => void;
+  /** Called when the recipe of a step is over and what it made is only on its way to the disk. Answers whether nobody waits for that. */
+  readonly atRest?: (step: Step) => boolean;
   readonly child?: () => Child;
   readonly run?: string;
   readonly history?: History;
@@ -75,7 +75,7 @@ async function tryOnce(
   const ended = await execute(judged, {
     ...options,
     ...start,
-    atRest: () => options.atRest?.(step),
+    atRest: () => options.atRest?.(step) ?? false,
     store: storeOf(stores, step.id),
     waiting: {
       signal: stopping,

@@ -52,8 +52,11 @@ function begin(
   text: string,
   variables: Readonly<Record<string, string | null | undefined>>,
 ): void {
-  const given = Object.entries(variables).filter(([, value]) => value !== null);
-  const env = Object.fromEntries(given) as NodeJS.ProcessEnv;
+  const env: NodeJS.ProcessEnv = {};
+  for (const name in variables) {
+    const value = variables[name];
+    if (typeof value === "string") env[name] = value;
+  }
   const child = start({ command: text, env, descriptors, terminal: undefined });
   if (child instanceof Error) {
     failed(id, child);

@@ -6,7 +6,7 @@ import type { Digest, MadeDigest, Trace } from "../core/trace.js";
 import type { Attempt, Outcome, Published } from "../engine/ports.js";
 import type { Contents } from "./file-contents.js";
 import { checkInside } from "./file-inside.js";
-import { type Before, checkWritten, type FileStage, settle } from "./file-publish.js";
+import { type Before, checkWritten, type FileStage, isSmall, settle } from "./file-publish.js";
 import { type Fresh, type Group, giveNames, takeBack } from "./file-rename.js";
 import { type Bench, type Judged, judgeOutputs, keptBy } from "./file-replace.js";
 import { save } from "./file-saved.js";
@@ -27,8 +27,8 @@ export interface Making {
   readonly before: readonly Before[];
   /** Whether the lock of the step is still ours. */
   readonly isHeld: () => boolean;
-  /** Called when all is judged, and only the disk is waited for. */
-  readonly atRest: () => void;
+  /** Called when all is judged, and only the disk is waited for. Answers whether that can wait a little for others. */
+  readonly atRest: () => boolean;
   readonly traceOf: (outputs: readonly MadeDigest[]) => Trace;
 }
 
@@ -81,9 +81,11 @@ async function ready(
   if (!digests.ok) return digests;
   const judged = await judgeOutputs(step, { paths: stage.paths, digests: digests.value }, bench);
   if (!judged.ok) return judged;
-  atRest();
+  const canWait = atRest();
   const synced = bench.spans?.begin("sync", { target: step.id });
-  const settled = await settle(step, stage);
+  const settled = isSmall(stage)
+    ? await bench.gate.pass(() => settle(step, stage), { canWait })
+    : await settle(step, stage);
   synced?.();
   const still = settled.ok ? check() : settled;
   if (!still.ok) return still;
@@ -99,7 +101,7 @@ async function ready(
  * a directory could be nowhere.
  */
 async function intend(step: Step, trace: Trace, { records }: Bench): Promise<Result<void>> {
-  const intended = records.write((state) => state.intend(step.id, trace));
+  const intended = await records.intend(step.id, trace);
   const isOneRename = step.outputs.length === 1 && step.directories.size === 0;
   return intended.ok && !isOneRename ? records.keep() : intended;
 }

@@ -1,5 +1,5 @@
 // The room that a recipe is given, and what it has to leave there: checked, and on the disk. Knows nothing of records, or of whose files it replaces.
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import type { Step } from "../core/rule.js";
@@ -36,7 +36,10 @@ export function stageOf({ outputs, rule }: Step, attempt: string): FileStage {
 /** Final paths are left as they are, for better or worse. The first failure is told; all is tried. */
 export function clear({ paths, depfile, inPlace }: FileStage): Result<void> {
   const removed = [...(inPlace ? [] : paths), depfile].map((path) =>
-    guardedSync("remove", path, () => rmSync(path, { recursive: true, force: true })),
+    guardedSync("remove", path, () => {
+      // In most cases nothing is there any more, and one look tells faster than an attempt to remove it.
+      if (lstatSync(path, { throwIfNoEntry: false })) rmSync(path, { recursive: true, force: true });
+    }),
   );
   return removed.find(({ ok }) => !ok) ?? ok(undefined);
 }
@@ -70,6 +73,17 @@ export function kindFailure(output: string, found: Kind, isDirectory: boolean): 
   if (found === "nothing") return { reason: "output-missing", output };
   return (found === "directory") === isDirectory ? undefined : { reason: "output-kind", output, found };
 }
+
+/** Brought to the disk in no time once the disk is at it. Larger, a file would keep others waiting. */
+const smallBytes = 1 << 20;
+
+/** Whether what is staged is little, so that it can be brought to the disk with others. */
+export const isSmall = ({ paths }: FileStage): boolean =>
+  paths.length <= 4 &&
+  paths.every((path) => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats?.isFile() === true && stats.size <= smallBytes;
+  });
 
 /** Sees to it that a power cut cannot leave a name for something that was never written. */
 export async function settle({ outputs }: Step, { paths }: FileStage): Promise<Result<void>> {

@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import type { Warning } from "../core/event.js";
 import type { Result } from "../core/failure.js";
 import type { Spans } from "../core/spans.js";
+import type { Trace } from "../core/trace.js";
+import { Gathered } from "./file-gather.js";
 import { sync } from "./file-sync.js";
 import { guarded, guardedSync } from "./io-failure.js";
 import { State } from "./state.js";
@@ -19,6 +21,8 @@ export interface RecordsOptions {
   readonly largeBytes?: number;
 }
 
+type Recorded = readonly [step: string, trace: Trace];
+
 /** Lives for one process. */
 export class Records {
   readonly #options: RecordsOptions;
@@ -27,6 +31,8 @@ export class Records {
   readonly #index: string;
   #state: State | undefined;
   #isNamed = false;
+  readonly #intents = new Gathered<Recorded>((all) => this.write((state) => state.intendAll(all)));
+  readonly #traces = new Gathered<Recorded>((all) => this.write((state) => state.setTraces(all)));
 
   constructor(options: RecordsOptions) {
     this.#options = options;
@@ -54,6 +60,16 @@ export class Records {
 
   write<T>(work: (state: State) => T): Result<T> {
     return guardedSync("write", this.#path, () => work(this.state()));
+  }
+
+  /** Says what is about to be published: several in one append, each of which is known when it is answered. */
+  intend(step: string, trace: Trace): Promise<Result<void>> {
+    return this.#intents.add([step, trace]);
+  }
+
+  /** Records a success, in one append with others. */
+  record(step: string, trace: Trace): Promise<Result<void>> {
+    return this.#traces.add([step, trace]);
   }
 
   /** Sees to it that a power cut cannot take back what was written. */

@@ -6,6 +6,7 @@ import type { Spans } from "../core/spans.js";
 import type { Digest, Fact, MadeDigest } from "../core/trace.js";
 import type { History } from "../engine/ports.js";
 import type { Contents, Seen } from "./file-contents.js";
+import type { Gate } from "./file-gather.js";
 import { kindOf } from "./file-publish.js";
 import type { Records } from "./file-records.js";
 import { guardedSync } from "./io-failure.js";
@@ -16,6 +17,8 @@ export interface Bench {
   readonly directory: string;
   readonly contents: Contents;
   readonly records: Records;
+  /** Where outputs wait for others before they are brought to the disk. */
+  readonly gate: Gate;
   /** Whether two parquet files have the same schema and values. */
   readonly sayTheSame: (one: string, other: string) => Promise<boolean>;
   readonly warn: (warning: Warning) => void;

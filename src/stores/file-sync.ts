@@ -1,5 +1,6 @@
 // Makes the disk keep what was written, power cuts included. Knows nothing of what it is.
 import { closeSync, fsync, openSync, readdirSync, statSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import pLimit from "p-limit";
 
@@ -17,16 +18,24 @@ export async function sync(path: string | Buffer): Promise<void> {
   }
 }
 
-/** Folder → the sync of its names that runs, and the one that follows it. */
-const syncing = new Map<string, { readonly now: Promise<void>; next?: Promise<void> }>();
+interface Syncing {
+  readonly now: Promise<void>;
+  hasBegun: boolean;
+  next?: Promise<void>;
+}
+
+/** Folder → the sync of its names that runs or is about to, and the one that follows it. */
+const syncing = new Map<string, Syncing>();
 
 /**
  * A folder's list of names, as it is now. Many who ask at once share one: 10 000 outputs of one folder are on the disk
- * after some hundred. One that has begun already may have missed what was renamed since.
+ * after some hundred. One begins when the turn of the event loop is over, for those who were brought to the disk together
+ * ask in one turn; once it has begun, it may have missed what was renamed since.
  */
 export function syncFolder(path: string): Promise<void> {
   const running = syncing.get(path);
   if (!running) return begin(path);
+  if (!running.hasBegun) return running.now;
   running.next ??= running.now.then(
     () => begin(path),
     () => begin(path),
@@ -35,7 +44,11 @@ export function syncFolder(path: string): Promise<void> {
 }
 
 function begin(path: string): Promise<void> {
-  const own = { now: sync(path) };
+  const turn = setImmediate().then(() => {
+    own.hasBegun = true;
+    return sync(path);
+  });
+  const own: Syncing = { now: turn, hasBegun: false };
   syncing.set(path, own);
   const over = () => {
     // Somebody who has asked meanwhile begins anew, and is then what runs.

@@ -6,6 +6,7 @@ import type { Fact, MadeDigest, Trace } from "../core/trace.js";
 import type { Attempt, Finished, History, Published, Stage, Store, Waiting } from "../engine/ports.js";
 import { Presence } from "../system/presence.js";
 import { Contents } from "./file-contents.js";
+import { Gate, isTrivial } from "./file-gather.js";
 import { giveWay, ownUp, takeAsMade } from "./file-in-place.js";
 import { checkInside } from "./file-inside.js";
 import { lockStep, type StepLock, sweepLocks } from "./file-lock.js";
@@ -86,6 +87,7 @@ class Files implements FileStore {
       directory,
       contents: this.#contents,
       records: this.#records,
+      gate: new Gate(),
       sayTheSame,
       warn,
       spans: options.spans,
@@ -135,7 +137,7 @@ class Files implements FileStore {
     if (!placed.ok) return placed;
     const { trace, saved, aside } = placed.value;
     const committed = this.#bench.spans?.begin("commit", { target: step.id });
-    const noted = this.#record(step, trace);
+    const noted = await this.#record(step, trace);
     committed?.();
     if (!noted.ok) return noted;
     // What stays is swept when it is made again.
@@ -147,7 +149,7 @@ class Files implements FileStore {
   async adopt(attempt: Attempt, waiting?: Waiting): Promise<Result<Trace>> {
     return this.#withLock(attempt.step.id, waiting, async () => {
       const trace = await adopted(attempt, this.#bench);
-      const noted = trace.ok ? this.#record(attempt.step, trace.value) : trace;
+      const noted = trace.ok ? await this.#record(attempt.step, trace.value) : trace;
       return noted.ok ? trace : noted;
     });
   }
@@ -164,10 +166,8 @@ class Files implements FileStore {
     const lock = (step: string, waiting: Waiting) => this.#lock(step, waiting);
     const sweep = (runs: ReadonlySet<string>) => sweepLocks(this.#directory, runs, this.#presence);
     const hasNoIntents = () => this.untouched.hasNoIntents;
-    return recoverAll(
-      { bench: this.#bench, runs: this.#runs, lock, sweepLocks: sweep, hasNoIntents },
-      signal,
-    );
+    const tools = { bench: this.#bench, runs: this.#runs, lock, sweepLocks: sweep, hasNoIntents };
+    return recoverAll(tools, signal);
   }
 
   /** Whatever the disk answers: the lock is given back, and what failed before is what is told. */
@@ -198,16 +198,17 @@ class Files implements FileStore {
     const isHeld = () => going.lock.isHeld();
     const record = (outputs: readonly MadeDigest[]) => traceOf(attempt, finished, { outputs, previous });
     if (outcome.kind === "made") {
-      const { atRest = () => {} } = finished;
-      const making = { stage, outcome, before, isHeld, atRest, traceOf: record };
+      const { atRest = () => false } = finished;
+      const canWait = () => atRest() && isTrivial(finished);
+      const making = { stage, outcome, before, isHeld, atRest: canWait, traceOf: record };
       return (stage.inPlace ? takeAsMade : putInPlace)(attempt, making, this.#bench);
     }
     const outputs = leaveInPlace(attempt.step, previous, { before, contents: this.#contents });
     return outputs.ok ? ok({ trace: record(outputs.value), saved: [], aside: [] }) : outputs;
   }
 
-  #record(step: Step, trace: Trace): Result<void> {
-    const noted = this.#records.write((state) => state.setTrace(step.id, trace));
+  async #record(step: Step, trace: Trace): Promise<Result<void>> {
+    const noted = await this.#records.record(step.id, trace);
     if (noted.ok) this.#told.set(step.id, trace.attempt);
     this.untouched.recorded(step.id);
     return noted;

@@ -21,6 +21,13 @@ interface HistoryOptions {
   readonly run: string;
   /** How long the file may become. A test's affair. */
   readonly longestBytes?: number;
+  /** Has lines written a moment later, those of all attempts that end meanwhile in one append. Left out, each is written at once. */
+  readonly later?: (write: () => void) => void;
+}
+
+export interface WrittenHistory extends History {
+  /** Writes what was to be written later. To be called before the process ends. */
+  flush(): void;
 }
 
 /** Some 60 000 attempts; with the file before it, the history of a year of hourly builds of ten targets. */
@@ -31,15 +38,26 @@ const longestBytes = 32 * 2 ** 20;
  * `history.old.ndjson` in place of the one before. A disk that refuses costs lines and nothing else: no build may fail
  * for what is only there to be read.
  */
-export function createHistory(options: HistoryOptions): History {
+export function createHistory(options: HistoryOptions): WrittenHistory {
+  const { run, later = (write) => write() } = options;
+  let lines = "";
+  const write = () => {
+    const text = lines;
+    lines = "";
+    if (text === "") return;
+    try {
+      append(options, Buffer.from(text));
+    } catch {
+      // A full or read-only disk. What was made is recorded elsewhere.
+    }
+  };
   return {
     note: (ended) => {
-      try {
-        append(options, ended);
-      } catch {
-        // A full or read-only disk. What was made is recorded elsewhere.
-      }
+      const isFirst = lines === "";
+      lines += `${JSON.stringify({ run, ...ended })}\n`;
+      if (isFirst) later(write);
     },
+    flush: write,
   };
 }
 
@@ -99,16 +117,15 @@ function parsed(line: string): Ended | undefined {
   }
 }
 
-function append({ directory, run, longestBytes: most = longestBytes }: HistoryOptions, ended: Ended): void {
+function append({ directory, longestBytes: most = longestBytes }: HistoryOptions, lines: Buffer): void {
   const path = join(directory, "history.ndjson");
-  const line = Buffer.from(`${JSON.stringify({ run, ...ended })}\n`);
   let descriptor = open(path, directory);
   try {
-    if (fstatSync(descriptor).size + line.length > most && moveAway(path, descriptor)) {
+    if (fstatSync(descriptor).size + lines.length > most && moveAway(path, descriptor)) {
       closeSync(descriptor);
       descriptor = open(path, directory);
     }
-    writeSync(descriptor, endsInLine(descriptor) ? line : Buffer.concat([Buffer.from("\n"), line]));
+    writeSync(descriptor, endsInLine(descriptor) ? lines : Buffer.concat([Buffer.from("\n"), lines]));
   } finally {
     closeSync(descriptor);
   }

@@ -146,11 +146,45 @@ export function traceLines(step: string, trace: Trace, there: ReadonlySet<string
   return [...texts, ["trace", step, written]];
 }
 
-/** What has to be written of a trace for it to say nothing of one output. */
+/** The same of traces that will hold once their outputs have their names. */
+export const intentsLines = (all: readonly Recorded[], there: ReadonlySet<string>): readonly Line[] =>
+  textsOnce(all.flatMap(([step, trace]) => intentLines(step, trace, there)));
+
+export function intentLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
+  const { texts, written } = withKeys(trace, there);
+  return [...texts, ["intent", step, trace.outputs, { ...written, outputs: [] }]];
+}
+
+/** Successes to be recorded, or that are about to be. */
+export type Recorded = readonly [step: string, trace: Trace];
+
+/** What steps made by the records that they had, and make no more by the new ones. */
+export const leftLines = (
+  all: readonly Recorded[],
+  before: { get(step: string): Trace | undefined },
+): Line[] =>
+  all.flatMap(([step, trace]) => {
+    const outputs = new Set(trace.outputs.map(({ name }) => name));
+    const gone = before.get(step)?.outputs.filter(({ name }) => !outputs.has(name)) ?? [];
+    return gone.map((made): Line => ["left", made.name, { ...made, step }]);
+  });
+
+/** What was intended need not be said twice: a record is half of what is written of a small target. */
+export const successLines = (
+  all: readonly Recorded[],
+  intended: ReadonlyMap<string, Trace>,
+  there: ReadonlySet<string>,
+): readonly Line[] =>
+  textsOnce(
+    all.flatMap(([step, trace]): Line[] =>
+      intended.get(step) === trace ? [["made", step, trace.attempt]] : traceLines(step, trace, there),
+    ),
+  );
+
+/** What has to be written for the record of a step to say nothing of this name any more. */
 export function linesWithout(
   name: string,
-  step: string,
-  trace: Trace | undefined,
+  [step, trace]: readonly [step: string, trace: Trace | undefined],
   there: ReadonlySet<string>,
 ): Line[] {
   const outputs = trace?.outputs.filter((made) => made.name !== name) ?? [];
@@ -158,10 +192,10 @@ export function linesWithout(
   return outputs.length === 0 ? [["no-trace", step]] : traceLines(step, { ...trace, outputs }, there);
 }
 
-/** The same of a trace that will hold once its outputs have their names. */
-export function intentLines(step: string, trace: Trace, there: ReadonlySet<string>): Line[] {
-  const { texts, written } = withKeys(trace, there);
-  return [...texts, ["intent", step, trace.outputs, { ...written, outputs: [] }]];
+/** Lines of several traces without what is said twice in them. */
+function textsOnce(lines: readonly Line[]): readonly Line[] {
+  const said = new Set<string>();
+  return lines.filter(([kind, key]) => kind !== "text" || (!said.has(key) && said.add(key)));
 }
 
 function withKeys(

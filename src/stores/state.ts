@@ -16,13 +16,15 @@ import { type StateIndex, takeIndex } from "./state-index.js";
 import { Kept } from "./state-kept.js";
 import {
   header,
-  intentLines,
+  intentsLines,
   type Line,
+  leftLines,
   linesWithout,
   type MadeBy,
+  type Recorded,
   type Stamp,
   stampLine,
-  traceLines,
+  successLines,
   written,
 } from "./state-line.js";
 import { isForeign, isIndexOld, largeBytes, type StateOptions, takeLines } from "./state-reading.js";
@@ -83,7 +85,7 @@ export class State {
     this.#isOpen = true;
   }
 
-  /** Whether so much was written since it was last kept where the lines of the file stand that it is worth keeping anew. */
+  /** Whether it is worth keeping anew where the lines of the file stand. */
   get isIndexOld(): boolean {
     return this.#writable && isIndexOld(this.#read.bytes, this.#indexed, this.#largeBytes);
   }
@@ -123,27 +125,24 @@ export class State {
     if (stamps.length > 0) this.#record(() => stamps.map(([name, stamp]) => stampLine(name, stamp)));
   }
 
-  /** Records a success. What the step made before and makes no more is still known to be ours. */
-  setTrace(step: string, trace: Trace): void {
-    const outputs = new Set(trace.outputs.map(({ name }) => name));
-    const gone = this.traces.get(step)?.outputs.filter(({ name }) => !outputs.has(name)) ?? [];
-    const left = gone.map((made): Line => ["left", made.name, { ...made, step }]);
-    // What was intended need not be said twice: a record is half of what is written of a small target.
-    const lines = (): Line[] =>
-      this.#intended.get(step) === trace
-        ? [["made", step, trace.attempt]]
-        : traceLines(step, trace, this.#textsThere);
-    this.#record(() => [...lines(), ...left]);
-    this.#intended.delete(step);
+  readonly setTrace = (...one: Recorded): void => this.setTraces([one]);
+
+  /** Records successes, in one append. What the steps made before and make no more is still known to be ours. */
+  setTraces(all: readonly Recorded[]): void {
+    const left = leftLines(all, this.traces);
+    this.#record(() => [...successLines(all, this.#intended, this.#textsThere), ...left]);
+    for (const [step] of all) this.#intended.delete(step);
   }
+
+  readonly intend = (...one: Recorded): void => this.intendAll([one]);
 
   /**
    * To be called before outputs get their names: should this process die right then, they are still known to be ours,
-   * and the next one can give the rest of them their names and record `trace`.
+   * and the next one can give the rest of them their names and record the trace.
    */
-  intend(step: string, trace: Trace): void {
-    this.#record(() => intentLines(step, trace, this.#textsThere));
-    this.#intended.set(step, trace);
+  intendAll(all: readonly Recorded[]): void {
+    this.#record(() => intentsLines(all, this.#textsThere));
+    for (const [step, trace] of all) this.#intended.set(step, trace);
   }
 
   /** Gives up what an attempt intended. What of it has its name is still known to be ours. */
@@ -167,7 +166,7 @@ export class State {
   /** Forgets that dmake published anything under this name. */
   forget(name: string): void {
     const steps = new Set(this.made.of(name).map(({ step }) => step));
-    const without = (step: string) => linesWithout(name, step, this.traces.get(step), this.#textsThere);
+    const without = (step: string) => linesWithout(name, [step, this.traces.get(step)], this.#textsThere);
     this.#record(() => [["no-left", name], ...[...steps].flatMap(without)]);
   }
 

@@ -65,6 +65,8 @@ test("while what was made is on its way to the disk others run, but none that re
   const building = world.build(["below", "b", "c", "d"], { jobs: 2 });
   while (waiting.size < 4) await setImmediate();
   assert.deepEqual(world.jobs.map(({ step }) => step.id).sort(), ["a", "b", "c", "d"]);
+  // The last two are waited for: nothing else can run.
+  assert.deepEqual([...world.files.patience.values()], [true, true, false, false]);
   assert.equal(world.files.records.size, 0);
   letThrough("a");
   while (!waiting.has("below")) await setImmediate();
@@ -97,6 +99,7 @@ test("no more wait for the disk than it takes at once", async () => {
   for (let turns = 0; turns < 20; turns += 1) await setImmediate();
   // Sixteen at rest, and two that keep their places.
   assert.equal(world.jobs.length, 18);
+  assert.deepEqual([...world.files.patience.values()].filter((canWait) => canWait).length, 16);
   const over = building.then(() => true);
   while (!(await Promise.race([over, setImmediate(false)])))
     for (const step of [...waiting.keys()]) letThrough(step);

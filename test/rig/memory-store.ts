@@ -39,6 +39,8 @@ export class MemoryStore implements Store {
   amends: ((attempt: Attempt) => boolean) | undefined;
   /** Set: what was made is on its way to the disk for as long as this takes. */
   disk: ((step: string) => Promise<void>) | undefined;
+  /** Of each step that was on its way there: whether it was told that others run meanwhile. */
+  readonly patience = new Map<string, boolean>();
   /** Where the content of the last table to be published came from. */
   origins: readonly Origin[] = [];
   /** What the next table to be published says that was changed of it. */
@@ -110,7 +112,7 @@ export class MemoryStore implements Store {
 
   async publish(attempt: Attempt, _stage: Stage, finished: Finished): Promise<Result<Published>> {
     const { step } = attempt;
-    if (this.disk) finished.atRest?.();
+    if (this.disk) this.patience.set(step.id, finished.atRest?.() ?? false);
     await this.disk?.(step.id);
     this.open.delete(attempt.id);
     const saved: { output: string; path: string }[] = [];

@@ -18,21 +18,24 @@ test("who asks while a folder is synced has the next sync, with all others who a
         () => told.push(name),
         () => told.push(`${name} failed`),
       );
-    const all = [ask("first"), ask("second"), ask("third")];
+    const all = [ask("first"), ask("with the first")];
+    while (begun.length < 1) await setImmediate();
+    all.push(ask("second"), ask("third"));
+    await setImmediate();
     assert.equal(begun.length, 1);
     begun[0]!(null);
     while (begun.length < 2) await setImmediate();
-    assert.deepEqual(told, ["first"]);
+    assert.deepEqual(told, ["first", "with the first"]);
     // The second has begun: it may have missed what this one has renamed.
     all.push(ask("fourth"));
     begun[1]!(Object.assign(new Error("refused"), { code: "EIO" }));
     while (begun.length < 3) await setImmediate();
-    assert.deepEqual(told, ["first", "second failed", "third failed"]);
+    assert.deepEqual(told, ["first", "with the first", "second failed", "third failed"]);
     begun[2]!(null);
     await Promise.all(all);
     assert.equal(told.at(-1), "fourth");
     const later = ask("later");
-    assert.equal(begun.length, 4);
+    while (begun.length < 4) await setImmediate();
     begun[3]!(null);
     await later;
     mock.restoreAll();

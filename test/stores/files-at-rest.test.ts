@@ -23,6 +23,7 @@ story("the disk alone is left to wait for when a recipe's places are given back"
     assert.deepEqual(readdirSync(".").includes("a.csv"), false);
     assert.equal(new State(state).traces.size, 0);
     done.push("at rest");
+    return false;
   };
   must(await ended(store, attempt, stage, { atRest }));
   mock.restoreAll();

@@ -141,3 +141,20 @@ test("lines that are no attempts are passed over when it is read, and so is a fi
   appendFileSync(folder.path(".dmake/history.ndjson"), '{"run":"half');
   assert.deepEqual([...lastAttempts(directory).keys()], ["a"]);
 });
+
+test("lines that are written later are one append, and none is left when the process ends", () => {
+  const writes: (() => void)[] = [];
+  const later = (write: () => void) => void writes.push(write);
+  const history = createHistory({ directory, run: "one", later });
+  history.note(ended("a"));
+  history.note(ended("b"));
+  assert(!existsSync(folder.path(".dmake/history.ndjson")));
+  assert.equal(writes.length, 1);
+  writes[0]!();
+  assert.deepEqual(stepsIn("history.ndjson"), ["a", "b"]);
+  history.note(ended("c"));
+  history.flush();
+  assert.deepEqual(stepsIn("history.ndjson"), ["a", "b", "c"]);
+  writes[1]!();
+  assert.deepEqual(stepsIn("history.ndjson"), ["a", "b", "c"]);
+});

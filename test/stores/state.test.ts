@@ -327,3 +327,28 @@ story("a record that is dropped leaves what it made known as dmake's", (path) =>
     ["sha256:2"],
   );
 });
+
+story("several records are one append, with what they have in common said once", (path) => {
+  const recipe = { kind: "script", function: "f".repeat(300) };
+  const of = (name: string) => ({ ...trace(name), recipe, outputs: [{ name, digest: "sha256:7" }] });
+  const [one, other] = [of("0000000000000001"), of("0000000000000002")];
+  const state = filled(path);
+  state.intendAll([
+    ["one", one],
+    ["other", other],
+  ]);
+  assert.equal(readFileSync(path, "utf8").split(recipe.function).length, 2);
+  const next = new State(path);
+  assert.deepEqual([next.intents.get("one"), next.intents.get("other")], [one, other]);
+  const before = readFileSync(path, "utf8").length;
+  state.setTraces([
+    ["one", one],
+    ["other", other],
+    ["out", of("0000000000000003")],
+  ]);
+  // What was intended is not said again; and what a step made before, and makes no more, stays known.
+  assert.equal(readFileSync(path, "utf8").slice(before).split('"made"').length, 3);
+  const made = new State(path);
+  assert.deepEqual([made.traces.get("one"), made.traces.get("other")], [one, other]);
+  assert.deepEqual([made.intents.steps(), made.made.of("out").length], [[], 1]);
+});
