@@ -21,9 +21,9 @@ const other: Spelling = { kind: "other" };
 export const spellings: readonly Spelling[] = [];
 
 /** Classes of bytes: those that part fields, then those that a plain spelling may hold. */
-export const DELIMITER = 1;
-export const LINE_END_CR = 3;
+const delimiterClass = 1;
 const lineEnd = 2;
+const carriageReturn = 3;
 const quoteClass = 4;
 const letters = ["0", "1", "2", "3", "45", "6789", ..."-.: TeEtrufals"];
 const firstLetter = 5;
@@ -36,16 +36,22 @@ export function byteClasses(delimiter: string, quote: string): Uint8Array {
   for (const [at, same] of letters.entries())
     for (const letter of same) classes[letter.charCodeAt(0)] = firstLetter + at;
   classes[10] = lineEnd;
-  classes[13] = LINE_END_CR;
+  classes[13] = carriageReturn;
   if (quote !== "") classes[quote.charCodeAt(0)] = quoteClass;
-  classes[delimiter.charCodeAt(0)] = DELIMITER;
+  classes[delimiter.charCodeAt(0)] = delimiterClass;
   return classes;
 }
 
-/** In `transitions`, what is not less ends a field: what is above it is its spelling's place among `spellings`. */
+/** In `transitions`, what is not less ends a field: the lowest bits are its spelling's place among `spellings`. */
 export const ending = 0x8000;
+/** What is not less ends a row as well. */
+export const rowEnding = 0xc000;
 /** What is here is no plain CSV. */
 export const GIVEN_UP = 0xffff;
+/** The bits of an end that are the place of a spelling. */
+export const placeBits = 0x1fff;
+/** The bit of an end that came with a CR. */
+export const crBit = 0x2000;
 
 /** A state under construction: its end as a spelling, and where letters lead. Elsewhere it is a text like any other. */
 interface State {
@@ -145,17 +151,21 @@ function build(): Uint16Array {
   const names = new Map([...states.keys(), "quoted", "closing"].map((name, at) => [name, at]));
   const placeOf = (name: string) => names.get(name)! * classCount;
   const places = new Map<string, number>();
-  const endOf = (spelling: Spelling): number => {
+  const placeOfEnd = (spelling: Spelling): number => {
     const key = JSON.stringify(spelling);
-    if (!places.has(key)) places.set(key, spellings.length);
-    const place = places.get(key)!;
-    if (place === spellings.length) (spellings as Spelling[]).push(spelling);
-    return ending + place;
+    if (!places.has(key)) places.set(key, (spellings as Spelling[]).push(spelling) - 1);
+    return places.get(key)!;
+  };
+  const endAt = (row: Uint16Array, spelling: Spelling): void => {
+    const place = placeOfEnd(spelling);
+    row[delimiterClass] = ending + place;
+    row[lineEnd] = rowEnding + place;
+    row[carriageReturn] = rowEnding + crBit + place;
   };
   const table = new Uint16Array(names.size * classCount).fill(placeOf("text"));
   for (const [name, { ends, leads }] of states) {
     const row = table.subarray(placeOf(name), placeOf(name) + classCount);
-    row.fill(endOf(ends), DELIMITER, LINE_END_CR + 1);
+    endAt(row, ends);
     row[quoteClass] = name === "start" ? placeOf("quoted") : GIVEN_UP;
     for (const [letter, to] of leads) row[letter] = placeOf(to);
   }
@@ -163,7 +173,7 @@ function build(): Uint16Array {
   quoted[quoteClass] = placeOf("closing");
   const closing = table.subarray(placeOf("closing"), placeOf("closing") + classCount).fill(GIVEN_UP);
   closing[quoteClass] = placeOf("quoted");
-  closing.fill(endOf(other), DELIMITER, LINE_END_CR + 1);
+  endAt(closing, other);
   return table;
 }
 

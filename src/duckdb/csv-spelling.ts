@@ -1,10 +1,11 @@
 // Notes how the values of each column of a CSV are spelled as its bytes go by, so that plain spellings need no second look. Knows nothing of files, or of what values mean.
 import {
   byteClasses,
-  DELIMITER,
+  crBit,
   ending,
   GIVEN_UP,
-  LINE_END_CR,
+  placeBits,
+  rowEnding,
   type Spelling,
   START,
   spellings,
@@ -53,31 +54,32 @@ export class Spellings {
 
   /** Whether it is a plain CSV so far. */
   #read(chunk: Uint8Array): boolean {
+    if (this.#afterCr && chunk.length > 0 && chunk[0] !== lf) return false;
+    // Taken from the module each time they cost a third as much again.
+    const [table, fieldEnds, rowEnds, bits] = [transitions, ending, rowEnding, placeBits];
     const classes = this.#classes;
     const met = this.#met;
-    // Taken from the module each time they cost a third as much again.
-    const [table, fieldEnds] = [transitions, ending];
-    const end = met.length;
     const width = spellings.length;
+    const last = met.length - width;
     let state = this.#state;
     let column = this.#column;
-    if (this.#afterCr && chunk.length > 0 && chunk[0] !== lf) return false;
     for (let at = this.#pastLf(chunk); at < chunk.length; at++) {
-      const kind = classes[chunk[at]!]!;
-      const next = table[state + kind]!;
+      const next = table[state + classes[chunk[at]!]!]!;
       if (next < fieldEnds) {
         state = next;
         continue;
       }
-      if (next === GIVEN_UP || column === end) return false;
-      met[column + next - fieldEnds] = 1;
-      column += width;
+      // Behind the last column nothing is written, and the row will be found too long at its end.
+      met[column + (next & bits)] = 1;
       state = START;
-      if (kind === DELIMITER) continue;
-      if (column !== end || (width === end && next === fieldEnds)) return false;
+      if (next < rowEnds) {
+        column += width;
+        continue;
+      }
+      if (next === GIVEN_UP || column !== last || (last === 0 && (next & bits) === 0)) return false;
       column = 0;
       if (this.#header) this.#endHeader();
-      if (kind !== LINE_END_CR) continue;
+      if ((next & crBit) === 0) continue;
       this.#afterCr = at + 1 === chunk.length;
       if (!this.#afterCr && chunk[++at] !== lf) return false;
     }
