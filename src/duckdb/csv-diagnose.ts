@@ -27,7 +27,8 @@ export interface CsvScene {
 export async function explainCsv(session: Session, scene: CsvScene, error: unknown): Promise<Failure> {
   const message = plainMessage(error);
   if (/INTERRUPT/i.test(message)) return { reason: "interrupted" };
-  if (message.includes(badValue)) return (await findBadValue(session, scene)) ?? engine(scene, message);
+  if (message.includes(badValue) || /^Error when converting column/m.test(message))
+    return (await findBadValue(session, scene)) ?? engine(scene, message);
   if (message.includes(fieldTooMany)) return findRow(scene, message);
   if (/CSV Error on Line|CSV Parser state machine/.test(message)) return findRow(scene, message);
   return engine(scene, message);

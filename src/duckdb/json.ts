@@ -27,7 +27,7 @@ export async function openJson(
   { path: packed, head }: Unpacked,
   options: SourceOptions,
 ): Promise<Result<Source>> {
-  const prepared = await prepareText(session, packed, head, options.csv.encoding, options.signal);
+  const prepared = await prepareText(session, packed, head, options.csv.encoding, { signal: options.signal });
   if (!prepared.ok) return fail({ ...prepared.error, ...("file" in prepared.error && { file }) });
   const { path } = prepared.value;
   const shape = await outerShape(path);

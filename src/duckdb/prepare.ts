@@ -8,6 +8,7 @@ import * as zlib from "node:zlib";
 import { type Failure, fail, ok, type Result } from "../core/failure.js";
 import { contradiction, gunzipHead, headBytes, magicOf, tailBytes } from "../core/magic.js";
 import type { CsvOptions } from "../core/rule.js";
+import type { Spellings } from "./csv-spelling.js";
 import { LineEnds } from "./line-ends.js";
 import type { Session } from "./session.js";
 import { DamagedZstd, unzstd } from "./unzstd.js";
@@ -16,6 +17,15 @@ export interface Prepared {
   /** Plain UTF-8: the file itself, or a copy in the session's folder. */
   readonly path: string;
   readonly lineEnds: LineEnds;
+}
+
+interface Watched {
+  /** Ends the unpacking. */
+  readonly signal?: AbortSignal | undefined;
+  /** As `LineEnds` takes it. */
+  readonly quote?: string;
+  /** To be told of all bytes, and of their end. */
+  readonly spellings?: Spellings | undefined;
 }
 
 const chunkBytes = 1 << 20;
@@ -92,8 +102,7 @@ export async function prepareText(
   file: string,
   head: Buffer,
   encoding: CsvOptions["encoding"],
-  signal?: AbortSignal,
-  quote?: string,
+  { signal, quote, spellings }: Watched,
 ): Promise<Result<Prepared>> {
   const decoding = decodersOf(head, encoding, chunkBytes);
   const lineEnds = new LineEnds(quote);
@@ -101,7 +110,8 @@ export async function prepareText(
   const source = createReadStream(file, { highWaterMark: chunkBytes });
   const sink = path === file ? nowhere() : createWriteStream(path, { highWaterMark: chunkBytes });
   try {
-    await pipeline([source, ...decoding, observe(lineEnds), sink], signal ? { signal } : {});
+    await pipeline([source, ...decoding, observe(lineEnds, spellings), sink], signal ? { signal } : {});
+    spellings?.end();
     const behind = await bytesBehind(file, decoding[0]);
     return behind ? fail(behind) : ok({ path, lineEnds });
   } catch (error) {
@@ -213,11 +223,12 @@ function decoder(encoding: NonNullable<CsvOptions["encoding"]>, head: Uint8Array
 
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
 
-function observe(lineEnds: LineEnds): Transform {
+function observe(lineEnds: LineEnds, spellings: Spellings | undefined): Transform {
   return new Transform({
     highWaterMark: chunkBytes,
     transform(chunk: Buffer, _encoding, done) {
       lineEnds.note(chunk);
+      spellings?.note(chunk);
       done(null, chunk);
     },
   });

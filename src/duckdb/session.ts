@@ -20,10 +20,17 @@ export interface SessionOptions {
   readonly root?: string;
   readonly threads: number;
   readonly memoryLimitMb?: number;
+  /** Whether `connection.progress` says how far a query is. Streams are better without: a thread that waits for rows asks over and over. */
+  readonly progress?: boolean;
 }
 
 /** Opens a database of its own, so that two recipes at work in one process share neither memory limit nor fate. */
-export async function openSession({ root = ".", threads, memoryLimitMb }: SessionOptions): Promise<Session> {
+export async function openSession({
+  root = ".",
+  threads,
+  memoryLimitMb,
+  progress = false,
+}: SessionOptions): Promise<Session> {
   const parent = resolve(root, ".dmake/tmp");
   mkdirSync(parent, { recursive: true });
   sweep(parent);
@@ -44,7 +51,8 @@ export async function openSession({ root = ".", threads, memoryLimitMb }: Sessio
     // A timestamp without an offset must not mean another instant on another machine.
     await connection.run("SET TimeZone = 'UTC'");
     // `connection.progress` stays empty otherwise; nothing is printed.
-    await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
+    if (progress)
+      await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
     const close = () => {
       connection.closeSync();
       instance.closeSync();

@@ -29,7 +29,7 @@ export const runParquet: Runner<ParquetRecipe> = async (recipe, job) => {
   }
   if (job.signal.aborted) return fail({ reason: "interrupted" });
   const output = paths[0]!;
-  const session = await openSession({ threads: job.threads });
+  const session = await openSession({ threads: job.threads, progress: true });
   const ended = new AbortController();
   job.signal.addEventListener("abort", () => interruptUntil(session, ended.signal), { signal: ended.signal });
   try {

@@ -119,6 +119,11 @@ export class Loading implements TableWriter {
     return this.#copied;
   }
 
+  /** Of the rows as they lie in the side table. */
+  summed(checksum: Checksum): void {
+    this.#copied = { ...this.copied, checksum };
+  }
+
   /** Creates the side table. Locks nothing else: a lock on the parent here would deadlock two loads at their publishing. */
   async open(columns: readonly TableColumn[]): Promise<Result<readonly TableColumn[]>> {
     assert(!this.#side, `bug: ${this.address.target} opened twice`);
@@ -219,14 +224,13 @@ export class Loading implements TableWriter {
 
   /** Throws what `bytes` throws, after the server has forgotten the rows. */
   async copy(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<number>> {
-    const { schema, name } = this.side;
+    const { session, side } = this;
     assert(!this.#copying, `bug: ${this.address.target} copied twice`);
     this.#copying = new AbortController();
     const columns = this.#columns.map(quoted).join(", ");
-    const sql = `COPY ${relation(schema, name)} (${columns}) FROM STDIN WITH (FORMAT binary)`;
+    const sql = `COPY ${relation(side.schema, side.name)} (${columns}) FROM STDIN WITH (FORMAT binary)`;
     const hash = createHash("sha256");
     const broken: { error?: unknown } = {};
-    const { session } = this;
     const stop = AbortSignal.any([signal, this.#copying.signal]);
     const copied = await session.guard(`copy the rows of ${this.address.target}`, async () => {
       const copying = session.client.query(copyFrom(sql));

@@ -6,6 +6,7 @@ import type { Step, Strategy } from "../core/rule.js";
 import type { Digest, NamedDigest, RunFacts, Trace } from "../core/trace.js";
 import type { Attempt, Finished } from "../engine/ports.js";
 import { recordLoad } from "./ledger.js";
+import { checksumOf } from "./table-checksum.js";
 import { commit } from "./table-commit.js";
 import { refit } from "./table-evolve.js";
 import type { Run } from "./table-holder.js";
@@ -47,6 +48,7 @@ export async function publishLoad(
   await session.query("SET LOCAL idle_in_transaction_session_timeout = '60s'");
   const counts = checkCounts(loading, outcome.facts);
   if (!counts.ok) return counts;
+  await sumEarly(loading);
   await lockTable(session, address);
   const prepared = await prepare(loading);
   if (!prepared.ok) return prepared;
@@ -77,6 +79,25 @@ export async function publishLoad(
   });
   const committed = await commit(loading);
   return committed.ok ? ok({ trace, changes }) : committed;
+}
+
+/**
+ * Another partition of the table may be published meanwhile: the checksum is most of a publishing (0.5 of 0.6 s for 1.3M
+ * rows), and takes none of its locks. It is made once more under the lock if the table wants other columns or types by then.
+ */
+async function sumEarly(loading: Loading): Promise<void> {
+  const { session, address, side, key, declaration, copied } = loading;
+  if (key === undefined || copied.checksum !== undefined) return;
+  const table = await readRelation(session, address.schema, address.table);
+  const strategy = strategyOf(address, table, key, declaration);
+  if (!strategy.ok || strategy.value !== "swap") return;
+  const { columns } = (await readRelation(session, side.schema, side.name))!;
+  const over = columns.filter(({ name }) => name !== key).map(({ name, type }) => ({ name, type }));
+  // What a checksum settles for its transaction would change how types of columns are changed.
+  await session.query("SAVEPOINT dmake_sum");
+  loading.summed(await checksumOf(session, side, over));
+  await session.query("ROLLBACK TO SAVEPOINT dmake_sum");
+  await session.query("RELEASE SAVEPOINT dmake_sum");
 }
 
 const strategies: Readonly<Record<Strategy, (publishing: Publishing) => Promise<Result<Placed>>>> = {
