@@ -224,6 +224,8 @@ story("what cannot be cleared neither hides the first failure nor keeps the lock
   const stage = must(await store.stage(attempt));
   if (stage.kind !== "files") throw new Error("bug");
   const failed = await ended(store, attempt, stage);
+  // What the recipe has left running writes after it has ended.
+  writeFileSync(stage.paths[0]!, "late");
   const { done } = await refusing({ n: 1, code: "EACCES", forGood: false }, () =>
     store.discard(attempt, stage),
   );
