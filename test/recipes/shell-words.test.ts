@@ -124,9 +124,9 @@ story("a program is told the current directory by the name that it came with", a
 story("it runs, fails and is missed as with a shell", async () => {
   program("copy", '#!/bin/sh\ncp "$1" "$2"\n');
   writeFileSync("in put", "x");
-  must(await (await run(({ $, inputs, output }) => $`./copy ${inputs} ${output}`, ["in put"])).ended);
+  must(await (await run(({ $, inputs, output }) => $`${"./copy"} ${inputs} ${output}`, ["in put"])).ended);
   const failed = await run(({ $, inputs }) => $`cat ${inputs}`, ["not here"]);
   assert.equal(failureOf(await failed.ended, "exit").code, 1);
-  const missed = await run(({ $ }) => $`no-such-program a`);
+  const missed = await run(({ $ }) => $`${"no-such-program"} a`);
   assert.equal(failureOf(await missed.ended, "exit").code, 127);
 });
