@@ -1,5 +1,5 @@
 // Keeps what the last build was asked for in `.dmake/selection.json`, so that it can be gone on with. Knows nothing of what a build does.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail, ok, type Result } from "../core/failure.js";
 import { isSecretName, redactText } from "../core/redact.js";
@@ -37,13 +37,27 @@ const pathIn = (directory: string): string => join(directory, "selection.json");
 export function keepSelection(directory: string, selection: Selection, run: string): void {
   const path = pathIn(directory);
   // Runs of one project at the same time each write their own, and the last wins.
-  const temporary = join(directory, `.selection.json.dmake-${run}.tmp`);
+  const temporary = join(directory, `${prefix}${run}.tmp`);
   try {
     mkdirSync(directory, { recursive: true });
+    sweep(directory);
     writeFileSync(temporary, `${JSON.stringify(selection)}\n`);
     renameSync(temporary, path);
   } catch {
     for (const name of [temporary, path]) forget(name);
+  }
+}
+
+const prefix = ".selection.json.dmake-";
+/** Nobody takes so long to write one: whoever began it was killed. */
+const abandonedMs = 60_000;
+
+function sweep(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(directory, name);
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there && Date.now() - there.mtimeMs > abandonedMs) forget(path);
   }
 }
 

@@ -47,7 +47,7 @@ export const failedCommand = (error: Error): Command => ({
 
 /** Reads what a command that has ended has printed. Somebody it left behind may hold its pipes open for ever. */
 async function drained(child: ChildProcess, closed: Promise<true>): Promise<void> {
-  const until = performance.now() + drainMs;
+  let until = performance.now() + drainMs;
   let heard = true;
   const onData = () => {
     heard = true;
@@ -56,6 +56,10 @@ async function drained(child: ChildProcess, closed: Promise<true>): Promise<void
   while (heard && performance.now() < until) {
     heard = false;
     if (await Promise.race([closed, silence()])) break;
+    // What is held up is no silence: whoever it is for has to read other things first.
+    if (!child.stdout?.isPaused() && !child.stderr?.isPaused()) continue;
+    heard = true;
+    until = performance.now() + drainMs;
   }
   for (const stream of child.stdio) stream?.destroy();
 }

@@ -82,8 +82,8 @@ export async function publishLoad(
 }
 
 /**
- * Another partition of the table may be published meanwhile: the checksum is most of a publishing (0.5 of 0.6 s for 1.3M
- * rows), and takes none of its locks. It is made once more under the lock if the table wants other columns or types by then.
+ * Another partition of the table may be published meanwhile: the checksum is most of a publishing, and takes none of its
+ * locks. It is made once more under the lock if the table wants other columns or types by then.
  */
 async function sumEarly(loading: Loading): Promise<void> {
   const { session, address, side, key, declaration, copied } = loading;

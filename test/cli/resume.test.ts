@@ -1,6 +1,6 @@
 // `dmake --resume`: the list of the last build, gone on with after it failed, was interrupted or killed. Told with the real program.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, utimesSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { type Project, plain, projectIn } from "../rig/binary.js";
 
@@ -55,6 +55,22 @@ test("a build that was killed, and one that was interrupted, go on where they we
       [0, "other 01\n", "other 04\n"],
     );
   }
+});
+
+test("a list that a killed run was about to name is cleared away, and not while it may still be written", async (t) => {
+  const here = project(t);
+  const [dead, living] = [
+    ".dmake/.selection.json.dmake-0123456789abcdef.tmp",
+    ".dmake/.selection.json.dmake-fedcba9876543210.tmp",
+  ];
+  here.write(dead!, "{");
+  here.write(living!, "{");
+  utimesSync(here.path(dead!), 1, 1);
+  await here.run("other.txt");
+  assert.deepEqual(
+    [dead, living].map((name) => existsSync(here.path(name!))),
+    [false, true],
+  );
 });
 
 test("the list stays the old one when the Datafile has moved on", async (t) => {

@@ -1,9 +1,12 @@
 // How shell commands end: by themselves, by an interrupt or in need, and nothing of them is left running. Told with a real shell.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { nextTick } from "node:process";
 import { mock } from "node:test";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { killAll } from "../../src/recipes/shell.js";
+import { commandOf } from "../../src/recipes/shell-command.js";
 import { failureOf, must } from "../rig/world.js";
 import { gone, isAlive, pidIn, run, story } from "./shells.js";
 
@@ -146,3 +149,33 @@ story("many commands at once share a signal without a warning", async () => {
   const names = warned.mock.calls.map(({ arguments: [warning] }) => (warning as Error).name);
   assert.equal(names.includes("MaxListenersExceededWarning"), false);
 });
+
+story(
+  "what a command has printed and nobody could read yet is not lost, however long that takes",
+  async () => {
+    let said = "";
+    const child = spawn("/bin/sh", ["-c", "printf '%*s' 30000 ''"], { stdio: ["ignore", "pipe", "pipe"] });
+    const command = commandOf(child, (text) => {
+      said += text;
+    });
+    // As the process that starts commands does while dmake reads no more of what it says; Node itself resumes once, right after the end.
+    child.stdout.pause();
+  const paused = new Promise<void>((resolve) => {
+      child.once("exit", () =>
+        nextTick(() =>
+          nextTick(() => {
+            child.stdout.pause();
+            resolve();
+          }),
+        ),
+      );
+    });
+    await paused;
+    const heard = command.heard();
+    await setTimeout(400);
+    assert.equal(said, "");
+    child.stdout.resume();
+    await heard;
+    assert.equal(said.length, 30_000);
+  },
+);

@@ -37,6 +37,20 @@ story("hundreds of commands at once have each what they printed, and how they en
   assert.notEqual([...starters][0], process.pid);
 });
 
+story("what they print is heard whole, however slow dmake is to read it", async () => {
+  const slow = setInterval(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150), 1);
+  const one = async (i: number) => {
+    const { ended, logged } = await run(({ $ }) => $`printf '%*s' 60000 ''; echo ${i}`);
+    must(await ended);
+    assert.equal(logged().length, 60_000 + String(i).length + 1, `of ${i}`);
+  };
+  const all = Array.from({ length: 48 }, (_, i) => i);
+  const work = async () => {
+    for (let i = all.pop(); i !== undefined; i = all.pop()) await one(i);
+  };
+  await Promise.all(Array.from({ length: 16 }, work)).finally(() => clearInterval(slow));
+});
+
 story("a signal is told from an exit code that looks like it", async () => {
   for (const [name, number] of [
     ["SIGSEGV", 11],
