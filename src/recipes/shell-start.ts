@@ -1,8 +1,7 @@
-// Starts a command, in a shell where it needs one: its streams, its environment, its descriptors. Knows nothing of how it ends.
-import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from "node:child_process";
+// Starts a command in a shell: its streams, its environment, its descriptors. Knows nothing of how it ends.
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 import type { Child } from "../engine/ports.js";
-import { handedOn, plainWords, programOf } from "./shell-words.js";
 
 export interface Wish {
   readonly command: string;
@@ -30,10 +29,9 @@ export function start({ command, env, descriptors, terminal }: Wish): ChildProce
   const stdio: StdioOptions = terminal ? [0, terminal, 2] : ["ignore", "pipe", "pipe"];
   // Node leaves a descriptor above 2 that is to be ignored closed.
   if (long || descriptors.length > 0) stdio.push(long ? "pipe" : "ignore", ...descriptors);
-  const options: SpawnOptions = { detached: !terminal, stdio, env };
   let child: ChildProcess;
   try {
-    child = withoutShell(command, options) ?? spawn("/bin/sh", ["-e", "-c", "--", text], options);
+    child = spawn("/bin/sh", ["-e", "-c", "--", text], { detached: !terminal, stdio, env });
   } catch (error) {
     if (error instanceof Error && whyNot(error) !== error.message) return error;
     throw error;
@@ -42,16 +40,6 @@ export function start({ command, env, descriptors, terminal }: Wish): ChildProce
   const pipe = child.stdio?.[3] as Writable | null | undefined;
   if (long) pipe?.on("error", () => {}).end(command);
   return child;
-}
-
-/** A shell that only runs one program takes as long as many a program: a third of the time of `cp`. */
-function withoutShell(command: string, options: SpawnOptions): ChildProcess | undefined {
-  const { env = {} } = options;
-  const words = plainWords(command);
-  const program = words && programOf(words[0], env);
-  if (!words || program === undefined) return undefined;
-  const [argv0, ...others] = words;
-  return spawn(program, others, { ...options, argv0, env: handedOn(env) });
 }
 
 const reasons: Readonly<Record<string, string>> = {
