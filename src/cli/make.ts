@@ -41,6 +41,7 @@ export async function make(run: Run<BuildCommand>): Promise<Ending> {
     ...(!command.forced && { evaluated: () => wired.stores.files.untouched?.lookAhead() }),
     readList: async ({ manifest }, plan) => {
       const made = await makeAll(run, plan, { earlier: lists });
+      wired.stores.files.untouched?.lookAnew();
       around.mortal();
       if ("ending" in made) return over(made.ending);
       lists.push(made);

@@ -206,6 +206,7 @@ class Lap {
     const judged = this.#stale.get(step);
     if (!judged) throw new Error(`bug: ${step.id} was never judged`);
     this.#begun.add(step);
+    this.#found.isRunning();
     const ended = () => {
       this.#begun.delete(step);
       this.#seats.release(step);

@@ -39,8 +39,13 @@ export class Facts {
     return ok(undefined);
   }
 
+  /** Nothing for a name that nobody has asked for. */
+  seen(name: string): Fact | undefined {
+    return this.#known.get(name);
+  }
+
   of(name: string): Fact {
-    const fact = this.#known.get(name);
+    const fact = this.seen(name);
     if (!fact) throw new Error(`bug: ${name} was never observed`);
     return fact;
   }

@@ -248,10 +248,12 @@ export interface Noted {
 export interface Untouched {
   /** Looks at files from now on, ahead of being asked; what was seen before counts no more. */
   lookAhead(): void;
+  /** What was seen before counts no more: recipes have run meanwhile. */
+  lookAnew(): void;
   /** Whether there is anything to ask for. */
   readonly isAny: boolean;
-  /** Whether the step of these words was noted as fresh, and none of its files was touched since. */
-  holds(words: readonly string[], names: readonly string[]): boolean;
+  /** Whether the step of these words was noted as fresh, and none of its files was touched since; `anew`, by a look right now. */
+  holds(words: readonly string[], names: readonly string[], anew?: boolean): boolean;
   /** Notes all steps of a build that are fresh. Those whose files cannot be told by their stamps yet are left out. */
   keep(noted: readonly Noted[]): void;
 }

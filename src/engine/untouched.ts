@@ -30,23 +30,6 @@ export function untouchedIn(graph: Graph, { files }: Stores): ReadonlySet<Step> 
   return found;
 }
 
-/**
- * Whether a step that could not be told to be untouched when the build began is so all the same: of its own files none
- * was touched, and what makes its inputs was found fresh.
- */
-function isHeld(step: Step, isFresh: (maker: Step) => boolean, { makers }: Graph, stores: Stores): boolean {
-  const { untouched } = stores.files;
-  if (!untouched?.isAny) return false;
-  const isLeft = (name: string) => {
-    const maker = makers.get(name);
-    return maker === undefined || isFresh(maker);
-  };
-  const { inputs, uses, after } = step;
-  if (!inputs.every(isLeft) || !uses.every(isLeft) || !after.every(isLeft)) return false;
-  const words = wordsOfStep(step);
-  return words !== undefined && untouched.holds(words, namesOf(step));
-}
-
 /** What one build has found of its steps. Lives as long as the build. */
 export class Found {
   readonly #graph: Graph;
@@ -59,6 +42,7 @@ export class Found {
   /** Of these, what was not judged. */
   readonly #held = new Set<Step>();
   readonly #made = new Set<Step>();
+  #hasRun = false;
 
   constructor(graph: Graph, { stores, untouched = new Set() }: Pick<World, "stores" | "untouched">) {
     this.#graph = graph;
@@ -80,14 +64,30 @@ export class Found {
     this.#made.add(step);
   }
 
-  /** Finds out whether a step need not be judged, since nothing has come of what was to be judged above it. */
+  /** From now on files may change under this build's own hands. */
+  isRunning(): void {
+    this.#hasRun = true;
+  }
+
+  /**
+   * Finds out whether a step that could not be told to be untouched when the build began need not be judged all the same:
+   * of its own files none was touched, and what makes its inputs was found fresh.
+   */
   holds(step: Step): boolean {
-    const isFresh = (maker: Step) => this.#untouched.has(maker) || this.#fresh.has(maker);
-    if (!isHeld(step, isFresh, this.#graph, this.#stores)) return false;
+    const { untouched } = this.#stores.files;
+    const { inputs, uses, after } = step;
+    if (!untouched?.isAny || ![inputs, uses, after].every((names) => names.every(this.#isLeft))) return false;
+    const words = wordsOfStep(step);
+    if (!words || !untouched.holds(words, namesOf(step), this.#hasRun)) return false;
     this.#held.add(step);
     this.#fresh.add(step);
     return true;
   }
+
+  readonly #isLeft = (name: string): boolean => {
+    const maker = this.#graph.makers.get(name);
+    return maker === undefined || this.#untouched.has(maker) || this.#fresh.has(maker);
+  };
 
   /**
    * Notes the steps that are fresh, in the order of the graph. Who interrupts a build does not want to wait: what was made
@@ -114,8 +114,13 @@ export class Found {
 const seenOf = (
   step: Step,
   { isNew, facts }: { readonly isNew: boolean; readonly facts: Facts },
-): readonly Fact[] | undefined =>
-  isNew ? namesOf(step).map((name) => facts.of(name)) : recordedOf(step, facts.traceOf(step));
+): readonly Fact[] | undefined => (isNew ? observedOf(step, facts) : recordedOf(step, facts.traceOf(step)));
+
+/** Nothing where somebody has had it forgotten since, and it could not be looked at again. */
+function observedOf(step: Step, facts: Facts): readonly Fact[] | undefined {
+  const seen = namesOf(step).map((name) => facts.seen(name));
+  return seen.every((fact) => fact !== undefined) ? seen : undefined;
+}
 
 /** What is recorded of the files of a step that was made just now, in the order of their names. */
 function recordedOf(step: Step, trace: Trace | undefined): readonly Fact[] | undefined {

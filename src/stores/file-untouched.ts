@@ -66,6 +66,10 @@ export class UntouchedFiles implements Untouched {
     if (columns) this.#looked = lookAhead(this.#path, columns.seal, columns.looks.length / numbersOfLook);
   }
 
+  lookAnew(): void {
+    this.#looked = undefined;
+  }
+
   get isAny(): boolean {
     return (this.#read()?.textEnds.length ?? 0) > 0;
   }
@@ -75,13 +79,15 @@ export class UntouchedFiles implements Untouched {
     return !this.#records.isRead && this.#read() !== undefined;
   }
 
-  holds(words: readonly string[], names: readonly string[]): boolean {
+  holds(words: readonly string[], names: readonly string[], anew = false): boolean {
     const columns = this.#read();
     const step = columns ? this.#find(columns, words) : undefined;
     if (!columns || step === undefined) return false;
     const from = step === 0 ? 0 : (columns.fileEnds[step - 1] ?? 0);
-    for (let i = 0; i < names.length; i += 1)
-      if (!this.#isUntouched(columns, columns.files[from + i] ?? 0, names[i] ?? "")) return false;
+    for (let i = 0; i < names.length; i += 1) {
+      const [file, name] = [columns.files[from + i] ?? 0, names[i] ?? ""];
+      if (!(anew ? isAsIn(columns.looks, file, name) : this.#isUntouched(columns, file, name))) return false;
+    }
     return true;
   }
 

@@ -47,7 +47,7 @@ export class State {
   readonly made = this.#kept.made;
   /** What was to be published when its process was last heard of. */
   readonly intents = this.#kept.intents;
-  /** Steps of which somebody else has written since this was made. */
+  /** Steps of which somebody else has written since this was made, or whose record was dropped. */
   readonly news = new Set<string>();
   /** Step → what this process has written as an intent into the file that is there. */
   readonly #intended = new Map<string, Trace>();
@@ -156,6 +156,7 @@ export class State {
     const outputs = this.traces.get(step)?.outputs ?? [];
     const left = outputs.map((made): Line => ["left", made.name, { ...made, step }]);
     if (outputs.length > 0) this.#record(() => [...left, ["no-trace", step]]);
+    this.news.add(step);
   }
 
   /** What dmake has made and keeps no record of is dmake's all the same. */

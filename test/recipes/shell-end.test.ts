@@ -160,7 +160,7 @@ story(
     });
     // As the process that starts commands does while dmake reads no more of what it says; Node itself resumes once, right after the end.
     child.stdout.pause();
-  const paused = new Promise<void>((resolve) => {
+    const paused = new Promise<void>((resolve) => {
       child.once("exit", () =>
         nextTick(() =>
           nextTick(() => {
